@@ -1,0 +1,30 @@
+"""One thread a process: two torch processes that use all cores slow each other ten-fold."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import cv2
+import pytest
+import torch
+
+cv2.setNumThreads(0)
+torch.set_num_threads(1)
+
+
+def pytest_collection_modifyitems(items):
+    if torch.cuda.is_available():
+        return
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device, and there is none"))
+
+
+@pytest.fixture(autouse=True)
+def _fresh_default_scope():
+    """Undo what a Runner leaves behind: its default scope and message hubs are global."""
+    yield
+    from mmengine.registry import DefaultScope
+
+    DefaultScope._instance_dict.clear()
