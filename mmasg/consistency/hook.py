@@ -1,0 +1,278 @@
+"""The hook that keeps a student's representation close to ImageNet's while it trains."""
+
+from __future__ import annotations
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.registry import HOOKS, MODELS
+from mmengine.runner import BaseLoop, Runner
+from torch import Tensor, nn
+
+from ..engine.eval_mode import EvalMode, check_eval_mode
+from .agreement import Agreement
+from .taps import FeatureTap, LossTap
+from .teacher import ImageNetTeacher, build_teacher, find_student
+from .teacher_cache import TeacherCache
+
+_KEY = "ImageNetConsistencyHook"
+#: Above this, student and teacher do not start as the same network (float32 rounding is 1e-7).
+_START_TOLERANCE = 1e-5
+
+
+@HOOKS.register_module()
+class ImageNetConsistencyHook(Hook):
+    """Add the proxy guidance of ASG (ICML 2020, section 3.1) to any model.
+
+    A frozen copy of the ImageNet network sees the very tensors that the student's backbone sees;
+    the student's features, through the frozen ImageNet classifier, must still give its
+    predictions: ``loss = task losses + loss_weight * KL``. Into an existing config::
+
+        custom_imports = dict(imports=['mmasg'], allow_failed_imports=False)
+        custom_hooks = [dict(type='ImageNetConsistencyHook', loss_weight=1.0)]
+
+    Each iteration logs ``loss_imagenet`` (weighted, in the objective) and ``kl_imagenet`` (raw;
+    other losses have a name of their own).
+
+    Args:
+        student_module (str): Dotted name of the part that starts from ImageNet. Where it has no
+            checkpoint of its own but one module inside it has (BiSeNet, STDC), that one is taken.
+            Defaults to ``'backbone'``.
+        teacher (str | dict, optional): None: the student's own backbone and ImageNet checkpoint.
+            A string: another checkpoint for that backbone. A dict: a backbone config.
+        classifier (dict, optional): None: the classifier in the same file.
+            ``dict(checkpoint=..., prefix=...)`` or ``dict(type=...)``, see
+            :func:`mmasg.consistency.teacher.build_teacher`.
+        feature (int | str, optional): Index of the feature map that the classifier takes, or
+            the submodule whose input it is. None: chosen by the backbone.
+        loss (dict): ``ImageNetKLLoss`` (default), ``FeatureL2Loss``, ``FeatureCosineLoss`` or
+            ``WeightL2Loss``.
+        loss_weight (float): Weight ``w``. The paper: 0.1 on VisDA-17, 75 on GTA5. Defaults to 1.
+        max_weighted_loss (float, optional): Cap of ``w * KL``: above it ``w`` is
+            ``(cap / KL).detach()`` for that iteration, with the KL averaged over ranks. The
+            paper: 9 on GTA5 with the policy. Defaults to None, no cap.
+        eval_mode (str, optional): Which layers stay in eval mode, see
+            :class:`mmasg.engine.eval_mode.EvalModeHook`. Defaults to ``'pretrained'``.
+        agreement (dict, optional): After the run, log the share of images on which student and
+            teacher give the same ImageNet top-1: ``dict(images='folder')`` or
+            ``dict(split='val')``. Defaults to None, not measured.
+        teacher_cache (dict, optional): Compute the teacher's predictions once per image and keep
+            them: ``dict(dir='folder')``, see :class:`mmasg.consistency.teacher_cache.TeacherCache`.
+            For trainings without random augmentation. Defaults to None, no cache.
+
+    Raises:
+        ValueError: An unknown option value, a teacher that does not fit the student, a
+            checkpoint without classifier, a student module that the model does not have or
+            does not run.
+        FileNotFoundError: A checkpoint that is not there.
+    """
+
+    priority = "HIGH"
+
+    def __init__(
+        self,
+        student_module: str = "backbone",
+        teacher: str | dict | None = None,
+        classifier: dict | None = None,
+        feature: int | str | None = None,
+        loss: dict | None = None,
+        loss_weight: float = 1.0,
+        max_weighted_loss: float | None = None,
+        eval_mode: str | None = "pretrained",
+        agreement: dict | None = None,
+        teacher_cache: dict | None = None,
+    ) -> None:
+        _check_number("loss_weight", loss_weight, zero=True)
+        if max_weighted_loss is not None:
+            _check_number("max_weighted_loss", max_weighted_loss, zero=False)
+        check_eval_mode(eval_mode, f"{_KEY}.eval_mode")
+        self.student_module = student_module
+        self.teacher_cfg = teacher
+        self.classifier_cfg = classifier
+        self.feature = feature
+        self.loss_weight = float(loss_weight)
+        self.max_weighted_loss = max_weighted_loss
+        self.eval_mode = eval_mode
+        self.loss: nn.Module = MODELS.build(loss or dict(type="ImageNetKLLoss"))
+        if getattr(self.loss, "needs", None) not in ("predictions", "features", "weights"):
+            raise ValueError(
+                f"{_KEY}.loss: got {loss!r}, allowed are ImageNetKLLoss, FeatureL2Loss, "
+                "FeatureCosineLoss, WeightL2Loss, or a registered module of your own with the "
+                "attributes needs ('predictions', 'features' or 'weights') and log_name"
+            )
+        self._agreement = Agreement(**agreement) if agreement is not None else None
+        self._cache = TeacherCache(**teacher_cache) if teacher_cache is not None else None
+        if self._cache is not None and self.loss.needs != "predictions":
+            raise ValueError(
+                f"{_KEY}.teacher_cache keeps predictions, but loss={loss!r} compares "
+                f"{self.loss.needs}. Remove teacher_cache, or use ImageNetKLLoss"
+            )
+        self.teacher: ImageNetTeacher | None = None
+        self._student: nn.Module | None = None
+        self._loss_tap: LossTap | None = None
+
+    # -- building ---------------------------------------------------------------------------
+
+    def before_run(self, runner: Runner) -> None:
+        """Build the teacher: errors come before the first image is read."""
+        if not isinstance(runner._train_loop, BaseLoop) or self.teacher is not None:
+            return  # a run that only tests, or a test after a training, needs no (other) teacher
+        if self._agreement is not None:
+            self._agreement.check(runner)
+        model = _unwrap(runner.model)
+        name = find_student(model, self.student_module, self.teacher_cfg is not None)
+        if name != self.student_module:
+            print_log(f"{_KEY}: the ImageNet part of the model is '{name}'", logger="current")
+        self.student_module = name
+        self.teacher = build_teacher(
+            _plain_student(model, name, runner),
+            self.teacher_cfg,
+            self.classifier_cfg,
+            self.feature,
+            with_classifier=self.loss.needs == "predictions" or self._agreement is not None,
+        )
+
+    def before_train(self, runner: Runner) -> None:
+        """Attach to the model; it has its weights by now."""
+        assert self.teacher is not None
+        model = _unwrap(runner.model)
+        self._student = model.get_submodule(self.student_module)
+        self._pretrained = self.teacher.loaded
+        self._eval_mode = EvalMode(model, self.eval_mode, self.student_module, self._pretrained)
+        device = next(model.parameters()).device
+        self.teacher.to(device)
+        self._tap = FeatureTap(self._student, self.teacher.feature, f"{_KEY}.feature")
+        self._loss_tap = LossTap(model, self._before_loss, self._after_loss)
+        if self._cache is not None:
+            self._cache.open(self.teacher, model, runner.train_dataloader.dataset)
+        # Weights of another training are not ImageNet's: nothing to compare on resume, load_from.
+        self._check_start = not runner._has_loaded
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
+        """Set the layers' modes anew: mmengine's loops call ``model.train()`` more than once."""
+        self._eval_mode.apply()
+        if self._cache is not None:
+            self._cache.begin(data_batch)
+
+    def after_train(self, runner: Runner) -> None:
+        """Detach, and measure on request how much of ImageNet is left."""
+        if self._loss_tap is None:
+            return
+        self._tap.remove()
+        self._loss_tap.remove()
+        self._loss_tap = None
+        if self._cache is not None:
+            self._cache.close()
+        if self._agreement is not None:
+            assert self.teacher is not None and self._student is not None
+            self._agreement.measure(runner, self._student, self.teacher)
+
+    # -- the loss ---------------------------------------------------------------------------
+
+    def _before_loss(self) -> None:
+        self._tap.clear()
+        self._tap.enabled = True
+
+    def _after_loss(self, losses: dict) -> dict[str, Tensor]:
+        self._tap.enabled = False
+        if "loss_imagenet" in losses:
+            raise ValueError(
+                f"{_KEY}: the model already returns a 'loss_imagenet'. Use one consistency hook"
+            )
+        try:
+            raw = self._distance()
+        finally:
+            self._tap.clear()
+        if self._check_start:
+            self._check_start = False
+            self._warn_of_difference(float(raw.detach()))
+        return {
+            "loss_imagenet": self._weight(raw.detach()) * raw,
+            self.loss.log_name: raw.detach(),  # type: ignore[dict-item]
+        }
+
+    def _distance(self) -> Tensor:
+        """Return the raw distance, averaged over the student's calls in this forward."""
+        assert self.teacher is not None and self._student is not None
+        if self.loss.needs == "weights":
+            frozen = dict(self.teacher.backbone.named_parameters())
+            shared = [
+                (p, frozen[n])
+                for n, p in self._student.named_parameters()
+                if n in self._pretrained and p.requires_grad
+            ]
+            return self.loss([p for p, _ in shared], [t for _, t in shared])
+        if not self._tap.features:
+            raise ValueError(
+                f"{_KEY}.student_module: the model did not run '{self.student_module}' (or its "
+                f"feature {self.teacher.feature!r}) in forward(mode='loss'), so there is nothing "
+                "to keep close to ImageNet. Name the module that the model calls"
+            )
+        distances = []
+        for inputs, features in zip(self._tap.inputs, self._tap.features, strict=True):
+            if self._cache is not None:
+                known = self._cache.predict(self.teacher, inputs)
+                distances.append(self.loss(self.teacher.classify(features), known))
+                continue
+            target = self.teacher(inputs)
+            if self.loss.needs == "features":
+                distances.append(self.loss(features, target.features))
+            else:
+                distances.append(self.loss(self.teacher.classify(features), target.logits))
+        return distances[0] if len(distances) == 1 else torch.stack(distances).mean()
+
+    def _weight(self, raw: Tensor) -> Tensor | float:
+        """Return this iteration's weight: ``w``, or what caps ``w * KL``."""
+        if self.max_weighted_loss is None:
+            return self.loss_weight
+        raw = raw.clone()
+        all_reduce(raw, op="mean")
+        capped = self.max_weighted_loss / raw
+        return torch.where(
+            self.loss_weight * raw > self.max_weighted_loss,
+            capped,
+            torch.full_like(raw, self.loss_weight),
+        )
+
+    def _warn_of_difference(self, value: float) -> None:
+        if value <= _START_TOLERANCE:
+            print_log(
+                f"{_KEY}: student and teacher agree ({self.loss.log_name} {value:.1e})",
+                logger="current",
+            )
+            return
+        print_log(
+            f"{_KEY}: at the first iteration {self.loss.log_name} is {value:.3g} and not 0: "
+            f"student '{self.student_module}' and teacher are not the same network. Reasons "
+            "seen: the student does not start from the ImageNet checkpoint of the teacher; "
+            "eval_mode=None leaves dropout or BatchNorm in train mode; another feature index",
+            logger="current",
+            level=30,
+        )
+
+
+def _unwrap(model: nn.Module) -> nn.Module:
+    return model.module if is_model_wrapper(model) else model  # type: ignore[return-value]
+
+
+def _plain_student(model: nn.Module, name: str, runner: Runner) -> nn.Module:
+    """Return the student with whole, plain parameters, from which a copy can be made."""
+    student = model.get_submodule(name)
+    sharded = any(
+        "DTensor" in type(p).__name__ or "Flat" in type(p).__name__ for p in student.parameters()
+    )
+    if not sharded and not any("FullyShard" in type(m).__name__ for m in model.modules()):
+        return student
+    # Sharded parameters cannot be copied: build the model once more, and keep its backbone.
+    return MODELS.build(runner.cfg.model).get_submodule(name)
+
+
+def _check_number(name: str, value: float, zero: bool) -> None:
+    good = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if not good or not (value >= 0 if zero else value > 0) or value == float("inf"):
+        raise ValueError(
+            f"{_KEY}.{name}: got {value!r}; it has to be a finite number "
+            f"{'of at least 0' if zero else 'above 0 (or None for no cap)'}"
+        )
