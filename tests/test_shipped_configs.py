@@ -82,7 +82,7 @@ def imagenet_file(folder, cfg, preset):
         else:
             channels = dict(resnet_v1c=2048, resnet=512, stdc=1024, mit=256)[preset]
             state = random_state(cfg)
-            # Features of random networks differ in size: classifiers with logits of a spread around 1.
+            # Features of random networks differ in size: classifiers with logits of spread 1.
             scale = dict(resnet_v1c=1e-3, resnet=1.0, stdc=0.05, mit=1.0)[preset]
             state |= linear_state(channels, "head" if preset == "mit" else "fc", scale=scale)
         torch.save(state, path)

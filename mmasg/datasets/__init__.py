@@ -1,16 +1,23 @@
 """Data sets, checked when they are built, and transforms."""
 
+from .classification_transforms import PackClassification, ResizeShorterSide
+from .folder_classification import FolderClassificationDataset
 from .gta5 import GTA5Dataset
 from .pad_evenly import PadEvenly
 from .synthia import SYNTHIADataset
 from .targets import ACDC19Dataset, BDD100K19Dataset, Cityscapes19Dataset, Mapillary19Dataset
+from .visda import VisDADataset
 
 __all__ = [
     "ACDC19Dataset",
     "BDD100K19Dataset",
     "Cityscapes19Dataset",
+    "FolderClassificationDataset",
     "GTA5Dataset",
     "Mapillary19Dataset",
+    "PackClassification",
     "PadEvenly",
+    "ResizeShorterSide",
     "SYNTHIADataset",
+    "VisDADataset",
 ]

@@ -1,0 +1,161 @@
+"""Image classification from class folders or image lists."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.dataset import BaseDataset
+from mmengine.logging import print_log
+from mmengine.registry import DATASETS
+
+from mmasg.datasets.class_folders import (
+    IMAGE_SUFFIXES,
+    explain_difference,
+    list_images,
+    read_classes,
+)
+from mmasg.datasets.image_list import classes_of_list, read_image_list
+
+
+@DATASETS.register_module()
+class FolderClassificationDataset(BaseDataset):
+    """One domain of a classification task: a folder per class, or a list of images.
+
+    Reads ``data_root/<class>/**/*.jpg`` (Office-Home, PACS, any ``domain/class`` or
+    ``domain/split/class`` layout; set ``data_root`` or ``data_prefix`` to the folder that holds
+    the classes), or, with ``ann_file``, lines ``relative/path.jpg class_index`` (VisDA,
+    DomainNet). All of it is checked when the dataset is built, and the number of images per
+    class goes to the log.
+
+    Two domains must have the same classes in the same order. Give both datasets
+    ``metainfo=dict(classes=...)``: the one whose folders differ from it says how.
+
+    Args:
+        data_root: Root folder of the domain.
+        ann_file: Image list, relative to ``data_root``. Defaults to '': class folders.
+        data_prefix: ``img_path`` is the folder that holds the class folders or that the list's
+            paths are relative to, relative to ``data_root``. Defaults to ``dict(img_path='')``.
+        metainfo: ``classes``, the class names in label order. Defaults to None: the sorted
+            folder names, or the folders that the list mentions.
+        suffixes: File name endings of images. Defaults to the usual seven.
+        check_images: Whether every image of a list must exist. Defaults to True.
+        **kwargs: As for mmengine's ``BaseDataset``: ``pipeline``, ``indices``, ``test_mode``, ...
+
+    Raises:
+        FileNotFoundError: If the root, the list or images are missing.
+        ValueError: If the classes differ from ``metainfo``, a class has no images, or the list
+            has unreadable lines.
+    """
+
+    download_hint = "set data_root to the folder that holds the class folders"
+
+    def __init__(
+        self,
+        data_root: str,
+        ann_file: str = "",
+        data_prefix: Mapping[str, str] | None = None,
+        metainfo: Mapping[str, Any] | None = None,
+        suffixes: Sequence[str] = IMAGE_SUFFIXES,
+        check_images: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        self.suffixes = tuple(suffix.lower() for suffix in suffixes)
+        self.check_images = check_images
+        super().__init__(
+            data_root=data_root,
+            ann_file=ann_file,
+            data_prefix=dict(data_prefix or {"img_path": ""}),
+            metainfo=metainfo,
+            **kwargs,
+        )
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names in label order."""
+        return list(self._metainfo.get("classes") or ())
+
+    def load_data_list(self) -> list[dict]:
+        """Read the domain.
+
+        Returns:
+            One dict per image: ``img_path`` and ``gt_label``.
+        """
+        root = self.data_prefix["img_path"]
+        if not os.path.isdir(root):
+            raise FileNotFoundError(
+                f"{type(self).__name__}: no folder {os.path.abspath(root)}; {self.download_hint}"
+            )
+        data = self._from_list(root) if self.ann_file else self._from_folders(root)
+        self._metainfo["classes"] = tuple(self.classes)
+        self._log_counts(data, root)
+        return data
+
+    def _from_list(self, root: str) -> list[dict]:
+        """Read the images that the list names."""
+        if not os.path.isfile(self.ann_file):
+            raise FileNotFoundError(
+                f"{type(self).__name__}: no image list {os.path.abspath(self.ann_file)}; "
+                f"{self.download_hint}"
+            )
+        classes = self.classes or None
+        images = read_image_list(self.ann_file, root, classes, self.check_images)
+        if classes is None:
+            self._metainfo["classes"] = classes_of_list(images)
+        return [
+            {"img_path": os.path.join(root, image.path), "gt_label": image.label}
+            for image in images
+        ]
+
+    def _from_folders(self, root: str) -> list[dict]:
+        """Read the images in the class folders."""
+        found = read_classes(root)
+        classes = self.classes or found
+        if not found:
+            raise ValueError(
+                f"{type(self).__name__}: no class folders in {os.path.abspath(root)}; "
+                f"{self.download_hint}"
+            )
+        difference = explain_difference(classes, found)
+        if difference:
+            raise ValueError(
+                f"{type(self).__name__}: the class folders in {os.path.abspath(root)} are not the "
+                f"classes in metainfo ({difference}). All domains of a task need the same folders; "
+                "rename or remove those that differ"
+            )
+        self._metainfo["classes"] = classes
+        data = []
+        for label, name in enumerate(classes):
+            images = list_images(os.path.join(root, name), self.suffixes)
+            if not images:
+                raise ValueError(
+                    f"{type(self).__name__}: no images ({' '.join(self.suffixes)}) in "
+                    f"{os.path.abspath(os.path.join(root, name))}"
+                )
+            data += [
+                {"img_path": os.path.join(root, name, image), "gt_label": label} for image in images
+            ]
+        return data
+
+    def _log_counts(self, data: Sequence[dict], root: str) -> None:
+        """Write the number of images per class to the log."""
+        counts = Counter(sample["gt_label"] for sample in data)
+        table = ", ".join(f"{name} {counts[i]}" for i, name in enumerate(self.classes))
+        print_log(
+            f"{type(self).__name__}: {len(data)} images of {len(self.classes)} classes in {root}: "
+            f"{table}",
+            logger="current",
+        )
+
+    def get_cat_ids(self, idx: int) -> list[int]:
+        """Tell the class of a sample; mmengine's ``ClassBalancedDataset`` asks for it.
+
+        Args:
+            idx: Position of the sample.
+
+        Returns:
+            The class index as the only element.
+        """
+        return [int(self.get_data_info(idx)["gt_label"])]
