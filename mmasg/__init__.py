@@ -9,8 +9,8 @@ from .dependencies import check_dependencies
 #: The OpenMMLab family in use: ``'onedl'`` (maintained forks), ``'openmmlab'`` or ``'mixed'``.
 OPENMMLAB_FAMILY = check_dependencies()
 
-from . import consistency, datasets, engine, evaluation, models  # noqa: E402
+from . import consistency, datasets, engine, evaluation, l2o, models  # noqa: E402
 
 __version__ = "0.1.0"
 
-__all__ = ["consistency", "datasets", "engine", "evaluation", "models"]
+__all__ = ["consistency", "datasets", "engine", "evaluation", "l2o", "models"]

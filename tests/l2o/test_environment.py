@@ -1,0 +1,93 @@
+import copy
+
+import pytest
+import torch
+from l2o_toy import GROUPS, toy_config, toy_runner
+from mmengine.logging import MessageHub, MMLogger
+
+from mmasg.l2o import TrainingEnvironment
+
+
+def environment(tmp_path, window=4, **kwargs):
+    options = {k: kwargs.pop(k) for k in ("episode_iters", "overrides") if k in kwargs}
+    config = toy_config(tmp_path / "env", max_iters=20, **kwargs)
+    return TrainingEnvironment(config._cfg_dict.to_dict(), window, **options)
+
+
+def losses(env, seed, multipliers):
+    window = env.reset(seed)
+    found = [window.task_loss]
+    while not window.done:
+        window = env.step(multipliers)
+        found.append(window.task_loss)
+    return found
+
+
+def test_windows_of_a_whole_training(tmp_path):
+    env = environment(tmp_path)
+    window = env.reset(3)
+    assert env.group_names == GROUPS and env.iters_done == 4
+    assert window.observation.shape == (1, 8) and not window.done
+    assert window.observation[0, 0].item() == pytest.approx(window.task_loss)
+    assert window.observation[0, 5:].tolist() == [1.0] * 3
+    window = env.step([0.5, 0.0, 1.0])
+    assert window.observation[0, 5:].tolist() == [0.5, 0.0, 1.0]
+    for _ in range(3):
+        window = env.step([1.0] * 3)
+    assert window.done and not window.diverged and env.iters_done == 20
+
+
+def test_same_as_the_training_itself(tmp_path):
+    """Multiplier 1 throughout is the plain run of the same seed."""
+    env = environment(tmp_path)
+    losses(env, 7, [1.0] * 3)
+    weights = copy.deepcopy(env._runner.model.state_dict())
+    runner = toy_runner(tmp_path / "plain", max_iters=20)  # seed 7
+    runner.train()
+    for name, value in runner.model.state_dict().items():
+        assert torch.equal(value, weights[name]), name
+
+
+def test_seeds(tmp_path):
+    env = environment(tmp_path, by_epoch=True)
+    first = losses(env, 1, [0.5] * 3)
+    assert first == losses(env, 1, [0.5] * 3)
+    assert first != losses(env, 2, [0.5] * 3)
+    assert first[0] == losses(env, 1, [0.0] * 3)[0]  # the first window is at multiplier 1
+
+
+def test_ends(tmp_path):
+    assert len(losses(environment(tmp_path, episode_iters=9), 0, [1.0] * 3)) == 3
+    env = environment(tmp_path, model=dict(type="ToyNet", explode_at=6))
+    env.reset(0)
+    window = env.step([1.0] * 3)
+    assert window.diverged and window.done
+
+
+def test_leaves_the_surrounding_run_alone(tmp_path):
+    outer = toy_runner(tmp_path / "outer")
+    hub, logger = MessageHub.get_current_instance(), MMLogger.get_current_instance()
+    env = environment(tmp_path)
+    env.reset(0)
+    assert MessageHub.get_current_instance() is hub is outer.message_hub
+    assert MMLogger.get_current_instance() is logger
+    count = len(MessageHub._instance_dict)
+    env.reset(1)
+    assert len(MessageHub._instance_dict) == count
+
+
+def test_errors(tmp_path):
+    with pytest.raises(ValueError, match="`episode_iters` must be at least 1"):
+        environment(tmp_path, episode_iters=0)
+    with pytest.raises(ValueError, match="`window`"):
+        environment(tmp_path, window=0)
+    env = environment(tmp_path)
+    with pytest.raises(RuntimeError, match="reset must be called"):
+        env.step([1.0] * 3)
+    losses(env, 0, [1.0] * 3)
+    with pytest.raises(RuntimeError, match="episode is over"):
+        env.step([1.0] * 3)
+    config = toy_config(tmp_path)._cfg_dict.to_dict()
+    config["optim_wrapper"]["paramwise_cfg"]["groups"][0]["lr_mult"] = 0.1
+    with pytest.raises(ValueError, match="drop `lr_mult`"):
+        TrainingEnvironment(config, 4).reset(0)

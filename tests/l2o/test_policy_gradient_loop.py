@@ -1,0 +1,173 @@
+import json
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+from l2o_toy import toy_config
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmasg.l2o import EnvironmentStep, LSTMPolicy, build_policy
+
+
+def meta_config(work_dir, *, environment=None, max_iters=4, **train_cfg):
+    env = toy_config(work_dir / "env", max_iters=24, **(environment or {}))
+    return Config(
+        dict(
+            model=dict(type="ReinforcePolicy", num_groups=3),
+            work_dir=str(work_dir),
+            train_dataloader=dict(),
+            train_cfg=dict(
+                type="PolicyGradientLoop",
+                max_iters=max_iters,
+                **{
+                    "environments": dict(
+                        config=env._cfg_dict.to_dict(), window=3, episode_iters=20
+                    ),
+                    **train_cfg,
+                },
+            ),
+            optim_wrapper=dict(optimizer=dict(type="SGD", lr=7e-4, momentum=0.9)),
+            default_hooks=dict(
+                logger=dict(type="LoggerHook", interval=1),
+                checkpoint=dict(type="CheckpointHook", by_epoch=False, interval=2),
+            ),
+            log_processor=dict(by_epoch=False, window_size=1),
+            experiment_name=f"meta_{work_dir.name}",
+            randomness=dict(seed=0),
+        )
+    )
+
+
+def read_log(runner):
+    path = Path(runner.log_dir) / "vis_data" / f"{runner.timestamp}.json"
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_trains_saves_and_resumes(tmp_path):
+    config = meta_config(
+        tmp_path / "a", gamma=0.9, entropy_weight=0.01, baseline=dict(normalise=True)
+    )
+    runner = Runner.from_cfg(config)
+    before = {k: v.clone() for k, v in runner.model.state_dict().items()}
+    runner.train()
+    lines = [line for line in read_log(runner) if "reward" in line]
+    # Windows of 3 in episodes of 20 iterations: 7 windows, 6 decisions, rollouts of 5 and 1.
+    assert [line["decision"] for line in lines] == [5, 6, 5, 6]
+    assert [line["episode"] for line in lines] == [1, 1, 2, 2]
+    episodes = [line for line in read_log(runner) if "episode/mean_loss" in line]
+    assert [line["episode/windows"] for line in episodes] == [7, 7]
+
+    saved = torch.load(tmp_path / "a" / "iter_2.pth", weights_only=True)
+    bare = LSTMPolicy(num_groups=3)
+    bare.load_state_dict(saved["state_dict"], strict=True)
+    built = build_policy(str(tmp_path / "a" / "iter_4.pth"))
+    after = runner.model.state_dict()
+    assert all(torch.equal(v, after[k]) for k, v in built.state_dict().items())
+    assert any(not torch.equal(v, after[k]) for k, v in before.items() if "heads" in k)
+
+    config = meta_config(tmp_path / "b", max_iters=6, baseline=dict(normalise=True))
+    config.load_from, config.resume = str(tmp_path / "a" / "iter_4.pth"), True
+    resumed = Runner.from_cfg(config)
+    resumed.train()
+    assert resumed.iter == 6
+    lines = [line for line in read_log(resumed) if "reward" in line]
+    assert [line["episode"] for line in lines] == [3, 3]
+    assert resumed.train_loop.moving_average.averages[0][0] == 3  # one more than was saved
+
+
+def test_environments_in_turn_with_new_seeds(tmp_path, monkeypatch):
+    from mmasg.l2o import TrainingEnvironment
+
+    seen = []
+    reset = TrainingEnvironment.reset
+
+    def spy(self, seed):
+        seen.append((self.episode_iters, seed))
+        return reset(self, seed)
+
+    monkeypatch.setattr(TrainingEnvironment, "reset", spy)
+    env = toy_config(tmp_path / "env")._cfg_dict.to_dict()
+    environments = [dict(config=env, window=4, episode_iters=n) for n in (8, 12)]
+    Runner.from_cfg(meta_config(tmp_path / "m", environments=environments, max_iters=3)).train()
+    assert seen == [(8, 1), (12, 2), (8, 3)]
+
+
+def test_diverged_environment_ends_its_episode_only(tmp_path, caplog):
+    config = meta_config(
+        tmp_path, environment=dict(model=dict(type="ToyNet", explode_at=8)), max_iters=2
+    )
+    runner = Runner.from_cfg(config)
+    runner.logger.addHandler(caplog.handler)
+    with caplog.at_level(logging.WARNING):
+        runner.train()
+    lines = [line for line in read_log(runner) if "reward" in line]
+    assert [line["decision"] for line in lines] == [2, 2]
+    # Two decisions: a small decrease, and -5, the lowest of the default reward.
+    assert all(line["reward"] == pytest.approx(-2.5, abs=0.5) for line in lines)
+    assert "diverged" in caplog.text
+    assert all(v.isfinite().all() for v in runner.model.state_dict().values())
+
+
+class Bandit:
+    """Stands for a training: group 0's multiplier is what the loss depends on, with noise."""
+
+    group_names = ("a", "b", "c")
+    episode_iters = None
+
+    def __init__(self):
+        self.generator = torch.Generator().manual_seed(0)
+
+    def reset(self, seed):
+        self.left = 10
+        return self.step([1.0] * 3)
+
+    def step(self, multipliers):
+        self.left -= 1
+        loss = 2 - multipliers[0] + 0.2 * torch.randn(1, generator=self.generator).item()
+        observation = torch.tensor([[loss, 0, 1 - self.left / 10, 0, 0.1, *multipliers]])
+        return EnvironmentStep(observation, loss, self.left == 0, False)
+
+    def close(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    "options",
+    [dict(baseline=dict(normalise=True), entropy_weight=0.001), dict(baseline="value")],
+)
+def test_learns_what_pays(tmp_path, options):
+    torch.manual_seed(0)
+    config = meta_config(tmp_path, max_iters=60, reward=dict(type="NegativeLossReward"), **options)
+    config.optim_wrapper.optimizer = dict(type="Adam", lr=0.05)
+    config.default_hooks = dict(logger=None, checkpoint=None)
+    runner = Runner.from_cfg(config)
+    runner.train_loop.environments = [Bandit()]
+    runner.train()
+    with torch.no_grad():
+        logits, _, _ = runner.model(Bandit().reset(0).observation)
+    mean = (logits.exp() @ torch.tensor(runner.model.multipliers))[0]
+    assert mean[0] > 0.8  # a uniform policy has 0.5
+
+
+def test_errors(tmp_path):
+    def build(**kwargs):
+        return Runner.from_cfg(meta_config(tmp_path, **kwargs))
+
+    with pytest.raises(ValueError, match="rollout_length must be an integer >= 1"):
+        build(rollout_length=0).train()
+    with pytest.raises(ValueError, match="gamma must be in"):
+        build(gamma=2.0).train()
+    with pytest.raises(ValueError, match="baseline='average'; allowed"):
+        build(baseline="average").train()
+    with pytest.raises(ValueError, match="environments is empty"):
+        build(environments=[]).train()
+    config = meta_config(tmp_path)
+    config.model.num_groups = 5
+    with pytest.raises(ValueError, match="num_groups=5.*has 3 layer groups"):
+        Runner.from_cfg(config).train()
+    config = meta_config(tmp_path)
+    config.model = dict(type="ToyNet")
+    with pytest.raises(TypeError, match="ReinforcePolicy"):
+        Runner.from_cfg(config).train()

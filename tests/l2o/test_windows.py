@@ -1,0 +1,73 @@
+import pytest
+
+from mmasg.l2o import WindowRule
+
+
+def windows(rule, total):
+    done, lengths = 0, []
+    while done < total:
+        lengths.append(rule.length(done))
+        done += lengths[-1]
+    return lengths
+
+
+def test_rule_by_hand():
+    rule = WindowRule(dict(min_iters=4, growth=5, iters_per_epoch=30))
+    # First epoch: 4, then as many as done so far; the last one is cut at the epoch's end. Second:
+    # p // 5 = 6 at once, then c + 6. Third: 60 // 5 = 12.
+    assert windows(rule, 90) == [4, 4, 8, 14] + [6, 12, 12] + [12, 18]
+
+
+@pytest.mark.parametrize(
+    "name, per_epoch, epochs, decisions",
+    [("visda", 4763, 30, 66), ("gta5", 2000, 50, 84)],
+)
+def test_papers_number_of_decisions(name, per_epoch, epochs, decisions):
+    rule = WindowRule(name)
+    rule.bind(None)
+    lengths = windows(rule, per_epoch * epochs)
+    assert len(lengths) - 1 == decisions  # nothing is decided after the last window
+    assert sum(lengths) == per_epoch * epochs
+    assert lengths[0] == {"visda": 10, "gta5": 20}[name]
+
+
+def test_first_window_is_cut_at_a_short_epoch():
+    rule = WindowRule(dict(min_iters=20, growth=20))
+    rule.bind(6)
+    assert rule.length(0) == 6
+
+
+def test_fixed_length_knows_no_epochs():
+    rule = WindowRule(7)
+    rule.bind(10)
+    assert windows(rule, 28) == [7, 7, 7, 7]
+
+
+def test_who_knows_the_epochs_length():
+    for loop, expected in ((None, 4763), (100, 100)):
+        rule = WindowRule("visda")
+        rule.bind(loop)
+        assert rule.iters_per_epoch == expected
+    rule = WindowRule(dict(min_iters=2, growth=2, iters_per_epoch=9))
+    rule.bind(100)
+    assert rule.iters_per_epoch == 9
+
+
+@pytest.mark.parametrize(
+    "window, error, match",
+    [
+        (0, ValueError, "`window` must be an integer >= 1, got 0"),
+        (dict(min_iters=0), ValueError, "`window.min_iters` must be"),
+        (dict(length=3), ValueError, r"keys \['length'\]"),
+        ("imagenet", ValueError, "allowed: .*'visda' or 'gta5'"),
+        (2.5, TypeError, "`window` is 2.5"),
+    ],
+)
+def test_bad_windows(window, error, match):
+    with pytest.raises(error, match=match):
+        WindowRule(window)
+
+
+def test_needs_an_epoch_length():
+    with pytest.raises(ValueError, match="needs `iters_per_epoch`"):
+        WindowRule(dict(min_iters=5)).bind(None)
