@@ -52,7 +52,8 @@ class AtomicCheckpointHook(CheckpointHook):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         local = self.out_dir is None or "://" not in str(self.out_dir)
-        if local and self.backend_args is None and self.file_client_args is None:
+        given = getattr(self, "backend_args", None) or self.file_client_args
+        if local and given is None:
             self.backend_args: dict | None = dict(backend=ATOMIC_BACKEND)
 
     def before_run(self, runner: Any) -> None:

@@ -1,0 +1,20 @@
+# The miniature pair, the whole method: ImageNet consistency, and rates set by the policy that was
+# trained on the pair's source.
+_base_ = "./mini_gta2cityscapes_consistency.py"
+# The policy takes the place of the hand-set rates: no lr_mult here.
+optim_wrapper = dict(paramwise_cfg=dict(lr_mult=1.0))
+param_scheduler = [
+    dict(
+        type="WarmupPolyLR",
+        by_epoch=False,
+        max_iters={{_base_.max_iters}},
+        warmup_iters=30,
+        power=0.9,
+        offset=1,
+    )
+]
+custom_hooks = [
+    dict(type="ChannelsLastHook"),
+    dict(type="ImageNetConsistencyHook", loss_weight=0.3, eval_mode="all"),
+    dict(type="LayerLRPolicyHook", policy="mini", window=10),
+]

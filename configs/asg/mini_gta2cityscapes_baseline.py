@@ -1,0 +1,10 @@
+# The miniature pair without ImageNet consistency: the paper's hand-set rates (every group but the
+# last at 0.1 x the base rate) and eval mode, cross-entropy alone.
+_base_ = [
+    "../_base_/models/efficientnet_lite0.py",
+    "../_base_/datasets/mini_gta2cityscapes.py",
+    "../_base_/schedules/mini.py",
+    "../_base_/default_runtime.py",
+]
+optim_wrapper = dict(paramwise_cfg=dict(preset="efficientnet_lite0", lr_mult=0.1))
+custom_hooks = [dict(type="ChannelsLastHook"), dict(type="EvalModeHook", mode="all")]

@@ -1,0 +1,7 @@
+# A control of the policy on the miniature of VisDA-17: mode='fixed' in place of what was learned.
+_base_ = "./mini_visda.py"
+custom_hooks = [
+    dict(type="ChannelsLastHook"),
+    dict(type="ImageNetConsistencyHook", loss_weight=0.1, eval_mode="all"),
+    dict(type="LayerLRPolicyHook", policy="mini", window=10, last_layer="head.fc.2", mode="fixed"),
+]

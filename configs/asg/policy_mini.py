@@ -1,0 +1,54 @@
+# Trains the packaged learning-rate policy 'mini' on the miniature pair's source: short complete
+# trainings of EfficientNet-Lite0 on small crops, with ImageNet consistency. The target is not
+# touched. Reward, baseline, bonus and optimizer are this project's choices, not the paper's.
+custom_imports = dict(imports=["mmasg"], allow_failed_imports=False)
+default_scope = "mmengine"
+crop = 64
+env_iters = 44
+env_pipeline = [
+    dict(type="LoadImageFromFile"),
+    dict(type="LoadAnnotations"),
+    dict(type="RandomFlip", prob=0.5),
+    dict(type="RandomResize", scale=(256, 128), ratio_range=(0.75, 1.25), keep_ratio=True),
+    dict(type="RandomCrop", crop_size=(crop, crop)),
+    dict(type="PadEvenly", size=(crop, crop), mean=[127, 127, 127]),
+    dict(type="PackSegInputs"),
+]
+environment = dict(
+    config="{{ fileDirname }}/mini_gta2cityscapes_consistency.py",
+    window=4,
+    overrides={
+        "optim_wrapper.paramwise_cfg.lr_mult": 1.0,
+        "optim_wrapper.optimizer.fused": True,
+        "train_cfg.max_iters": env_iters,
+        "param_scheduler.0.max_iters": env_iters,
+        "param_scheduler.0.warmup_iters": 4,
+        "param_scheduler.0.offset": 1,
+        "model.data_preprocessor.size": (crop, crop),
+        "train_dataloader.batch_size": 2,
+        "train_dataloader.dataset.dataset.pipeline": env_pipeline,
+    },
+)
+model = dict(type="ReinforcePolicy", num_groups=7)
+train_dataloader = dict()  # the environments bring their own
+train_cfg = dict(
+    type="PolicyGradientLoop",
+    environments=environment,
+    max_iters=400,
+    rollout_length=5,
+    gamma=0.9,
+    reward=dict(type="NegativeLossReward"),
+    baseline=dict(type="MovingAverageBaseline", momentum=0.95, normalise=True),
+    entropy_weight=0.01,
+)
+optim_wrapper = dict(
+    type="OptimWrapper",
+    optimizer=dict(type="Adam", lr=5e-3, betas=(0.9, 0.99)),
+    clip_grad=dict(max_norm=5.0),
+)
+default_hooks = dict(
+    logger=dict(type="LoggerHook", interval=1),
+    checkpoint=dict(type="CheckpointHook", by_epoch=False, interval=10, max_keep_ckpts=2),
+)
+log_processor = dict(by_epoch=False, window_size=1)
+randomness = dict(seed=0)

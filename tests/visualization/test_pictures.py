@@ -1,0 +1,61 @@
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from mmasg.visualization.class_bars import plot_class_bars
+from mmasg.visualization.image_grid import draw_classified_images
+from mmasg.visualization.prediction_grid import colourise, draw_prediction_grid
+from mmasg.visualization.scalar_log import read_scalars
+from mmasg.visualization.training_curves import plot_training_curves, task_loss
+
+
+def write_log(work_dir, stamp, records):
+    folder = work_dir / stamp / "vis_data"
+    folder.mkdir(parents=True)
+    (folder / "scalars.json").write_text("\n".join(map(json.dumps, records)))
+
+
+def test_later_log_wins_where_a_run_was_resumed(tmp_path):
+    write_log(
+        tmp_path, "1", [dict(loss=3.0, step=10), dict(loss=2.0, step=20), dict(mIoU=1, step=20)]
+    )
+    write_log(tmp_path, "2", [dict(loss=2.5, step=15), dict(loss=1.0, step=25)])
+    assert [(r["step"], r["loss"]) for r in read_scalars(tmp_path)] == [
+        (10, 3.0),
+        (15, 2.5),
+        (25, 1.0),
+    ]
+
+
+def test_a_folder_without_log_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="give the work dir of a training"):
+        read_scalars(tmp_path)
+
+
+def test_task_loss_leaves_out_ours():
+    assert task_loss(dict(loss=3.0, loss_imagenet=1.0)) == 2.0
+    assert task_loss(dict(loss=3.0)) == 3.0
+
+
+def test_colours_of_classes_and_of_none():
+    colours = colourise(np.array([[0, 1, 255]]), [(1, 2, 3), (4, 5, 6)])
+    assert colours.tolist() == [[[1, 2, 3], [4, 5, 6], [60, 60, 60]]]
+
+
+def test_pictures_are_written_and_not_blank(tmp_path):
+    write_log(tmp_path / "run", "1", [dict(loss=3.0, step=10), dict(loss=2.0, step=20)])
+    plot_training_curves({"baseline": tmp_path / "run"}, tmp_path / "curves.png")
+    plot_class_bars(
+        ["road", "sky"], {"a": [10, 20], "b": [30, np.nan]}, "t", "y", tmp_path / "b.png"
+    )
+    truth = np.array([[0, 1], [1, 255]], dtype=np.uint8)
+    frame = np.zeros((2, 2, 3), dtype=np.uint8)
+    draw_prediction_grid(
+        [frame], [truth], {"m": [truth]}, ["a", "b"], [(255, 0, 0), (0, 255, 0)], tmp_path / "g.png"
+    )
+    draw_classified_images([frame] * 2, ["cat", "dog"], {"m": ["cat", "cat"]}, tmp_path / "c.png")
+    for name in ("curves", "b", "g", "c"):
+        picture = cv2.imread(str(tmp_path / f"{name}.png"))
+        assert picture is not None and len(np.unique(picture)) > 10, name
