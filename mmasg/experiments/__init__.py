@@ -1,0 +1,1 @@
+"""Train and test several configs side by side and compare them."""
