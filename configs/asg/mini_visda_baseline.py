@@ -7,3 +7,4 @@ _base_ = [
 ]
 optim_wrapper = dict(paramwise_cfg=dict(preset="efficientnet_lite0", lr_mult=0.1))
 custom_hooks = [dict(type="ChannelsLastHook"), dict(type="EvalModeHook", mode="all")]
+default_hooks = dict(logger=dict(interval=10))

@@ -41,7 +41,7 @@ def test_task_loss_leaves_out_ours():
 
 def test_colours_of_classes_and_of_none():
     colours = colourise(np.array([[0, 1, 255]]), [(1, 2, 3), (4, 5, 6)])
-    assert colours.tolist() == [[[1, 2, 3], [4, 5, 6], [60, 60, 60]]]
+    assert colours.tolist() == [[[1, 2, 3], [4, 5, 6], [0, 0, 0]]]
 
 
 def test_pictures_are_written_and_not_blank(tmp_path):
