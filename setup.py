@@ -11,7 +11,7 @@ MIM = ("configs", "tools", "model-index.yml")
 
 ONEDL = ["onedl-mmengine>=0.10.10", "onedl-mmcv>=2.3", "onedl-mmsegmentation>=1.4"]
 OPENMMLAB = ["mmengine>=0.10.4", "mmcv>=2.0.0,<2.2.0", "mmsegmentation>=1.2.2", "ftfy", "regex"]
-TESTS = ["pytest>=7.4", "pytest-xdist>=3.5", "efficientnet-lite-pytorch", "scikit-learn>=1.3", "hypothesis>=6"]
+TESTS = ["pytest>=7.4", "pytest-xdist>=3.5", "efficientnet-lite-pytorch", "scikit-learn>=1.3"]
 
 
 class BuildWithMim(build_py):

@@ -143,7 +143,7 @@ def write_imagenet_file(path, backbone_cfg, channels=64, prefix="fc", seed=0):
     """Writes backbone and classifier as one state dict; without prefix, no classifier."""
     state = random_state(backbone_cfg, seed)
     if prefix:
-        state.update(linear_state(channels, prefix, scale=0.3))
+        state.update(linear_state(channels, prefix, scale=0.05))
     torch.save(state, path)
     return str(path)
 

@@ -9,6 +9,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmasg.command_line import add_common_arguments, join_processes, read_config
+from mmasg.engine.run_check import check_run
 
 
 def parse_args() -> argparse.Namespace:
@@ -117,6 +118,7 @@ def main() -> None:
                 type="CityscapesScriptsMetric", output_dir=os.path.join(cfg.work_dir, "cityscapes")
             ),
         ]
+    check_run(cfg)
     join_processes(cfg)
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
     metrics = runner.test()

@@ -6,6 +6,7 @@ from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmasg.command_line import add_common_arguments, enable_amp, join_processes, read_config
+from mmasg.engine.run_check import check_run
 
 
 def parse_args() -> argparse.Namespace:
@@ -28,6 +29,7 @@ def main() -> None:
         enable_amp(cfg)
     if args.resume:
         cfg.resume = True
+    check_run(cfg)
     join_processes(cfg)
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
     runner.train()

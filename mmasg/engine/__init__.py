@@ -1,5 +1,6 @@
 """Layer groups, optimizer, schedule, modes of training, exact resume."""
 
+from . import safe_checkpoint  # puts the safe loader of local files in mmengine's place
 from .atomic_checkpoint import AtomicCheckpointHook
 from .caffe_sgd import CaffeSGD
 from .eval_mode import EvalModeHook
@@ -33,6 +34,7 @@ __all__ = [
     "WarmupPolyLR",
     "preset_groups",
     "preset_names",
+    "safe_checkpoint",
     "preset_num_groups",
     "warmup_poly_factor",
 ]

@@ -35,7 +35,7 @@ def config(tmp_path, file, batch_size, iterations=3):
 
 
 def kl_of(runner):
-    return runner.message_hub.get_scalar("train/kl_imagenet").current()
+    return float(runner.message_hub.get_scalar("train/kl_imagenet").current())
 
 
 def shard_worker(rank, tmp_path, file, start):
