@@ -7,4 +7,8 @@ _base_ = [
 ]
 optim_wrapper = dict(paramwise_cfg=dict(preset="efficientnet_lite0", lr_mult=0.1))
 custom_hooks = [dict(type="ChannelsLastHook"), dict(type="EvalModeHook", mode="all")]
-default_hooks = dict(logger=dict(interval=10))
+default_hooks = dict(
+    logger=dict(interval=10),
+    # By iterations, as the segmentation's: iter_76.pth is the last.
+    checkpoint=dict(by_epoch=False, interval={{_base_.iters_per_epoch}}),
+)

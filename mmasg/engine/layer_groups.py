@@ -78,6 +78,8 @@ class LayerGroupOptimWrapperConstructor(DefaultOptimWrapperConstructor):
 
     def __init__(self, optim_wrapper_cfg: dict, paramwise_cfg: dict | None = None) -> None:
         paramwise_cfg = dict(paramwise_cfg or {})
+        # mmengine leaves it in place where the base config has nothing to delete.
+        paramwise_cfg.pop("_delete_", None)
         _check_keys(paramwise_cfg)
         self.layer_groups = _read_groups(paramwise_cfg)
         inherited = {k: v for k, v in paramwise_cfg.items() if k in _DECAY_KEYS}

@@ -65,14 +65,14 @@ class Job:
         self.started = 0.0
 
     def _length(self) -> int:
+        """Iterations of the run; an epoch-based config says ``iters_per_epoch`` as well."""
         train = self.cfg.train_cfg
-        return int(train.get("max_iters") or train.get("max_epochs"))
+        return int(train.get("max_iters") or train.max_epochs * self.cfg.iters_per_epoch)
 
     @property
     def checkpoint(self) -> Path:
         """The last checkpoint, the one that counts."""
-        unit = "iter" if self.cfg.train_cfg.get("max_iters") else "epoch"
-        return self.folder / f"{unit}_{self.max_iters}.pth"
+        return self.folder / f"iter_{self.max_iters}.pth"
 
     def metrics_file(self, test: str) -> Path:
         """Where a test's metrics are."""
@@ -122,13 +122,12 @@ class Job:
         return all(step.result.is_file() for step in self.steps())
 
     def iteration(self) -> int:
-        """How far the training has come, from its log: iterations, or epochs where it has those."""
+        """How far the training has come, from its log."""
         try:
             records = read_scalars(self.folder)
         except FileNotFoundError:
             return 0
-        unit = "step" if self.cfg.train_cfg.get("max_iters") else "epoch"
-        return min(int(records[-1].get(unit, 0)), self.max_iters) if records else 0
+        return min(int(records[-1].get("step", 0)), self.max_iters) if records else 0
 
     def seconds(self) -> float:
         """Seconds that the training took, all its resumed parts together."""

@@ -90,6 +90,13 @@ def test_inherited_decay_rules_split_a_group_that_keeps_one_multiplier():
     assert {g["lr_mult"] for g in wrapper.optimizer.param_groups if g["group_index"] == 0} == {0.1}
 
 
+def test_a_left_over_delete_mark_is_no_setting():
+    # mmengine merges it away only where the base config has the key.
+    groups = [dict(name="all", rest=True)]
+    wrapper = build(dict(_delete_=True, groups=groups))
+    assert [g["group_name"] for g in wrapper.optimizer.param_groups] == ["all"]
+
+
 def test_frozen_parameters_are_left_out():
     model = Net()
     model.norm.requires_grad_(False)
