@@ -80,7 +80,7 @@ def write_predictions(cfg: Config, folder: str) -> None:
         if evaluator.type == "PerClassAccuracy":
             evaluator.update(out_dir=folder)
         else:
-            evaluator.update(output_dir=folder, keep_results=True)
+            evaluator.update(output_dir=folder)
 
 
 def choose_dataloader(cfg: Config, name: str) -> None:
