@@ -49,7 +49,9 @@ class KillHook(Hook):
         self.iteration, self.delay = iteration, delay
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        """Start the clock."""
+        """Start the clock; in the last iteration it is over in any case."""
+        if runner.iter + 1 == runner.max_iters:
+            os.kill(os.getpid(), signal.SIGKILL)
         if runner.iter == self.iteration:
             threading.Thread(target=self._kill, daemon=True).start()
 
@@ -153,7 +155,7 @@ def soak(
         raise SystemExit(f"The uninterrupted training failed; its output: {folder}/whole.txt")
     whole = last_checkpoint(folder / "whole"), multipliers(folder / "whole")
     count = int(torch.load(_pointed(folder / "whole"), weights_only=False)["meta"]["iter"])
-    step_time = (time.perf_counter() - begin) / count
+    step_time = (time.perf_counter() - begin) / count  # a little more: it holds the start
     draw = random.Random(seed)
     same = 0
     for number in range(1, kills + 1):
