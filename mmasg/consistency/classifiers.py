@@ -57,6 +57,7 @@ class LinearClassifier(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return ImageNet logits."""
+        features = contiguous_gradient(features)
         tokens = features.flatten(2).transpose(1, 2) if features.ndim == 4 else features
         if self.norm_weight is not None:
             tokens = F.layer_norm(
@@ -95,6 +96,19 @@ class VGGClassifier(nn.Module):
             x = F.linear(x, self.get_buffer(f"weight{i}"), self.get_buffer(f"bias{i}"))
             x = F.relu(x) if i < 2 else x
         return x
+
+
+def contiguous_gradient(features: Tensor) -> Tensor:
+    """Return the features, whose gradient will come back in their own memory layout.
+
+    PyTorch's CPU backward of convolution, BatchNorm in eval mode and ReLU6 is wrong for a batch
+    of one image when the gradient arrives with the transposed strides that tokens give it.
+    """
+    if features.requires_grad:
+        last = features.ndim == 4 and not features.is_contiguous()
+        layout = torch.channels_last if last else torch.contiguous_format
+        features.register_hook(lambda grad: grad.contiguous(memory_format=layout))
+    return features
 
 
 def _copy(tensor: Tensor | None) -> Tensor | None:

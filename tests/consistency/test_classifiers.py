@@ -2,7 +2,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmasg.consistency.classifiers import build_classifier
+from mmasg.consistency.classifiers import LinearClassifier, build_classifier
 
 
 def linear(prefix, channels=6, classes=4, conv=False):
@@ -98,3 +98,26 @@ def test_head_that_is_no_linear_layer():
 def test_missing_norm():
     with pytest.raises(ValueError, match=r"classifier 'head' but no 'norm\.weight' and 'norm\.b"):
         build_classifier(linear("head"), "swin.pth", with_norm=True)
+
+
+@pytest.mark.parametrize("norm", [False, True])
+def test_gradient_of_one_image_is_that_of_the_same_image_twice(norm):
+    # One image alone once got wrong gradients through convolution, BatchNorm and ReLU6 on a CPU.
+    torch.manual_seed(0)
+    stack = torch.nn.Sequential()
+    for _ in range(3):
+        stack.extend(
+            [torch.nn.Conv2d(8, 8, 1, bias=False), torch.nn.BatchNorm2d(8), torch.nn.ReLU6(True)]
+        )
+    stack.eval()
+    norms = (torch.rand(8) + 0.5, torch.randn(8)) if norm else ()
+    classifier = LinearClassifier(torch.randn(5, 8), torch.randn(5), *norms)
+    image = torch.randn(1, 8, 6, 4)
+    gradients = []
+    for batch in (image, image.repeat(2, 1, 1, 1)):
+        stack.zero_grad()
+        classifier(stack(batch)).square().sum(1).mean().backward()
+        gradients.append([p.grad.clone() for p in stack.parameters()])
+    for one, two in zip(*gradients, strict=True):
+        # Float32 sums in another order; the wrong gradients were off by a factor.
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5)
