@@ -77,9 +77,7 @@ def main() -> None:
         variant = Variant(cfg, args.memory_of, variants[args.memory_of])
         variant.warm_up(3)
         variant.end()
-        # Kilobytes on Linux, bytes on macOS.
-        unit = 1 if platform.system() == "Darwin" else 1024
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+        print(peak_of_this_process())
         return
     result = run_benchmark(cfg, variants, args.rounds, args.steps, args.warm_up)
     if not torch.cuda.is_available() and not args.no_memory:
@@ -97,6 +95,17 @@ def memory_of_a_process(variant: str) -> int:
     command = [sys.executable, *sys.argv, "--memory-of", variant]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return int(done.stdout.split()[-1])
+
+
+def peak_of_this_process() -> int:
+    """Largest resident size so far, in bytes."""
+    try:
+        # getrusage would count what the process that started this one held at that moment.
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return int(next(line.split()[1] for line in lines if line.startswith("VmHWM"))) * 1024
+    except (OSError, StopIteration):
+        unit = 1 if platform.system() == "Darwin" else 1024  # bytes on macOS, else kilobytes
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def describe(args: argparse.Namespace, cfg: object) -> dict:

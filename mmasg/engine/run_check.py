@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -51,10 +52,10 @@ def check_work_dir(work_dir: Any) -> None:
             f"work_dir: got {work_dir!r}; it has to be the path of a folder. Set it in the config "
             "or by --work-dir."
         )
-    probe = Path(work_dir) / ".mmasg_can_write"
+    probe = Path(work_dir) / f".mmasg_can_write_{os.getpid()}"
     try:
         write_atomically(b"", probe)
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as error:
         cause = error.__cause__ if isinstance(error.__cause__, OSError) else error
         raise type(error)(
