@@ -69,9 +69,8 @@ def main(rank, folder):
     found["rollouts"] = []
 
     def keep():
-        rollout, measured = collect()
-        found["rollouts"].append(rollout)
-        return rollout, measured
+        found["rollouts"].append(collect())
+        return found["rollouts"][-1]
 
     loop.collect = keep
     found["before"] = {k: v.clone() for k, v in runner.model.module.state_dict().items()}

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from mmengine.dist import get_rank, get_world_size
+from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
 from mmengine.registry import LOOPS, TASK_UTILS
@@ -14,9 +14,9 @@ from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader
 
 from .baselines import MovingAverageBaseline
-from .environment import EnvironmentStep, TrainingEnvironment
-from .policy import LSTMPolicy, PolicyState
-from .reinforce_loss import discounted_returns
+from .environment import TrainingEnvironment
+from .policy import LSTMPolicy
+from .rollouts import RolloutCollector
 
 _STATE_KEY = "policy_gradient_loop"
 
@@ -29,6 +29,9 @@ class PolicyGradientLoop(BaseLoop):
     of ``rollout_length`` decisions in an environment, and one update from it. An environment is a
     network's training, which begins anew, with a new seed, when its episode is over; the policy
     goes on. With several processes each has environments of its own and the gradients are averaged.
+
+    Resumed from a checkpoint, it trains the windows of the episode that was interrupted once more
+    with the multipliers that they had, and goes on to the same numbers.
 
     The runner asks for a ``train_dataloader``; it is not used, ``dict()`` will do.
 
@@ -95,29 +98,34 @@ class PolicyGradientLoop(BaseLoop):
             environments = [environments]
         if not environments:
             raise ValueError("train_cfg.environments is empty: give at least one.")
-        self.policy = policy
-        self.environments = [TrainingEnvironment(**arguments) for arguments in environments]
-        self.rollout_length = rollout_length
-        self.gamma = gamma
-        self.reward = TASK_UTILS.build(dict(reward or dict(type="LossDecreaseReward")))
-        self.moving_average: MovingAverageBaseline | None = None
+        average: MovingAverageBaseline | str | None = None
         if isinstance(baseline, Mapping):
             arguments = {key: value for key, value in baseline.items() if key != "type"}
-            self.moving_average = MovingAverageBaseline(**arguments)
-        self.baseline = baseline
+            average = MovingAverageBaseline(**arguments)
+        else:
+            average = baseline
+        self.policy = policy
         self.entropy_weight = entropy_weight
         self.value_weight = value_weight
+        self.collector = RolloutCollector(
+            policy,
+            [TrainingEnvironment(**arguments) for arguments in environments],
+            TASK_UTILS.build(dict(reward or dict(type="LossDecreaseReward"))),
+            rollout_length,
+            gamma,
+            average,
+            runner.seed,
+            get_rank(),
+            get_world_size(),
+            self._log_episode,
+        )
+        self._measured: dict[str, float] = {}
+        self.resumed: dict[str, Any] | None = None
 
         self._max_iters, self._iter = max_iters, 0
         self.stop_training = False
-        self.episode = 0
-        self.generator = torch.Generator()
-        self._environment: TrainingEnvironment | None = None
-        self._window: EnvironmentStep | None = None
-        self._policy_state: PolicyState | None = None
-        self._decision = 0
-        self._episode_losses: list[float] = []
-        runner.register_hook(_PolicyCheckpointHook(self), priority="VERY_LOW")
+        # Before the hook that saves (VERY_LOW).
+        runner.register_hook(_PolicyCheckpointHook(self), priority="LOW")
 
     @property
     def max_epochs(self) -> int:
@@ -149,121 +157,32 @@ class PolicyGradientLoop(BaseLoop):
 
     def run(self) -> torch.nn.Module:
         """Train the policy."""
-        seed = self.runner.seed + 7919 * get_rank() + 104729 * self._iter
-        self.generator.manual_seed(seed)
+        if self.resumed is not None:
+            self.collector.load_state_dict(self.resumed)
+            self.resumed = None
         self.runner.call_hook("before_train")
         self.runner.call_hook("before_train_epoch")
         self.runner.model.train()
         while self._iter < self._max_iters and not self.stop_training:
             self.runner.call_hook("before_train_iter", batch_idx=self._iter, data_batch=None)
-            rollout, measured = self.collect()
+            rollout = self.collect()
             outputs = self.runner.model.train_step(rollout, optim_wrapper=self.runner.optim_wrapper)
-            outputs.update(measured)
+            outputs.update(self._measured)
             self.runner.call_hook(
                 "after_train_iter", batch_idx=self._iter, data_batch=None, outputs=outputs
             )
             self._iter += 1
         self.runner.call_hook("after_train_epoch")
         self.runner.call_hook("after_train")
-        for environment in self.environments:
-            environment.close()
+        self.collector.close()
         return self.runner.model
 
-    def collect(self) -> tuple[dict[str, Any], dict[str, float]]:
-        """Act for one rollout.
+    def collect(self) -> dict[str, Any]:
+        """Let the policy act for one rollout; returns what ``ReinforcePolicy.loss`` takes."""
+        rollout, self._measured = self.collector.collect()
+        return dict(rollout, entropy_weight=self.entropy_weight, value_weight=self.value_weight)
 
-        Returns:
-            What ``ReinforcePolicy.loss`` takes, and values for the log.
-        """
-        if self._window is None:
-            self._begin_episode()
-        assert self._window is not None and self._environment is not None
-        first, state = self._decision, self._policy_state
-        device = next(self.policy.parameters()).device
-        observations, actions = [], []
-        rewards: list[float] = []
-        while len(rewards) < self.rollout_length and not self._window.done:
-            observation = self._window.observation
-            with torch.no_grad():
-                logits, _, self._policy_state = self.policy(
-                    observation.to(device), self._policy_state
-                )
-            choice = torch.multinomial(logits[0].exp().cpu(), 1, generator=self.generator)
-            action = choice.squeeze(1)
-            multipliers = [self.policy.multipliers[i] for i in action.tolist()]
-            before, self._window = self._window, self._environment.step(multipliers)
-            observations.append(observation)
-            actions.append(action)
-            rewards.append(self._reward(before, self._window))
-            self._decision += 1
-            if not self._window.diverged:
-                self._episode_losses.append(self._window.task_loss)
-        rollout: dict[str, Any] = dict(
-            observation=torch.cat(observations),
-            actions=torch.stack(actions),
-            rewards=torch.tensor(rewards),
-            state=state,
-            gamma=self.gamma,
-            entropy_weight=self.entropy_weight,
-            value_weight=self.value_weight,
-        )
-        if self.moving_average is not None:
-            returns = discounted_returns(rollout["rewards"], self.gamma)
-            rollout["baseline"], rollout["scale"] = self.moving_average(returns, first)
-        else:
-            rollout["baseline"] = self.baseline
-        measured = dict(
-            mean_multiplier=sum(
-                self.policy.multipliers[i] for i in rollout["actions"].flatten().tolist()
-            )
-            / rollout["actions"].numel(),
-            window_task_loss=self._window.task_loss,
-            episode=float(self.episode),
-            decision=float(self._decision),
-        )
-        if self._window.done:
-            self._end_episode()
-        return rollout, measured
-
-    def _begin_episode(self) -> None:
-        """The next environment in turn, with a seed that no other episode has."""
-        for _ in range(10):
-            number = self.episode * get_world_size() + get_rank()
-            self.episode += 1
-            self._environment = self.environments[number % len(self.environments)]
-            self._window = self._environment.reset(self.runner.seed + 1 + number)
-            found = len(self._environment.group_names)
-            if found != self.policy.num_groups:
-                raise ValueError(
-                    f"The policy has num_groups={self.policy.num_groups}, but the environment's "
-                    f"model has {found} layer groups: {self._environment.group_names}."
-                )
-            if not self._window.done:
-                break
-        else:
-            raise RuntimeError(
-                "Ten episodes in a row were over after their first window: they diverge at once, "
-                "or `episode_iters` is not longer than the first window."
-            )
-        self._policy_state, self._decision = None, 0
-        self._episode_losses = [self._window.task_loss]
-
-    def _end_episode(self) -> None:
-        assert self._window is not None
-        losses = self._episode_losses
-        if self._window.diverged:
-            self.runner.logger.warning(
-                f"Episode {self.episode} diverged (non-finite loss or weights) in window "
-                f"{self._decision}: it ends with the lowest reward, {self.reward.lowest}."
-            )
-        summary = dict(
-            number=self.episode,
-            windows=len(losses),
-            first_loss=losses[0],
-            mean_loss=sum(losses) / len(losses),
-            last_loss=losses[-1],
-            diverged=float(self._window.diverged),
-        )
+    def _log_episode(self, summary: dict[str, float]) -> None:
         self.runner.visualizer.add_scalars(
             {f"episode/{key}": value for key, value in summary.items()},
             step=self._iter + 1,
@@ -272,22 +191,23 @@ class PolicyGradientLoop(BaseLoop):
         self.runner.logger.info(
             "Episode " + ", ".join(f"{key} {value:.5g}" for key, value in summary.items())
         )
-        self._window = None
-
-    def _reward(self, before: EnvironmentStep, after: EnvironmentStep) -> float:
-        if after.diverged:
-            return self.reward.lowest
-        return self.reward(before.task_loss, after.task_loss)
 
 
 class _PolicyCheckpointHook(Hook):
-    """Makes the runner's checkpoints policy files, and keeps the loop's own state in them."""
+    """Makes the runner's checkpoints policy files, and keeps the collectors' states in them."""
 
     def __init__(self, loop: PolicyGradientLoop) -> None:
         self.loop = loop
+        self._states: list[dict[str, Any]] = []
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        # Only the first process saves, so it has to know what the others are at.
+        self._states = all_gather_object(self.loop.collector.state_dict())
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        policy, average = self.loop.policy, self.loop.moving_average
+        policy = self.loop.policy
         checkpoint["meta"].update(
             multipliers=list(policy.multipliers), carry_state=policy.carry_state
         )
@@ -297,14 +217,20 @@ class _PolicyCheckpointHook(Hook):
         hub = checkpoint["message_hub"]
         infos = {k: v for k, v in hub["runtime_info"].items() if type(v) in (int, float, str)}
         checkpoint["message_hub"] = {**hub, "log_scalars": {}, "runtime_info": infos}
-        checkpoint[_STATE_KEY] = dict(
-            episode=self.loop.episode,
-            moving_average=None if average is None else average.state_dict(),
-        )
+        checkpoint[_STATE_KEY] = dict(collectors=self._states)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        if runner._resume and _STATE_KEY in checkpoint:
-            state = checkpoint[_STATE_KEY]
-            self.loop.episode = state["episode"]
-            if self.loop.moving_average is not None and state["moving_average"] is not None:
-                self.loop.moving_average.load_state_dict(state["moving_average"])
+        if not runner._resume or _STATE_KEY not in checkpoint:
+            return
+        states = checkpoint[_STATE_KEY]["collectors"]
+        collector = self.loop.collector
+        if len(states) != collector.world_size:
+            runner.logger.warning(
+                f"The checkpoint is of {len(states)} process(es), this run has "
+                f"{collector.world_size}: the policy goes on, in new episodes."
+            )
+            # No seed twice: the processes count on from the farthest.
+            episodes = max(state["episode"] for state in states) * len(states)
+            collector.episode = -(-episodes // collector.world_size)
+            return
+        self.loop.resumed = states[collector.rank]

@@ -67,14 +67,58 @@ def test_trains_saves_and_resumes(tmp_path):
     assert all(torch.equal(v, after[k]) for k, v in built.state_dict().items())
     assert any(not torch.equal(v, after[k]) for k, v in before.items() if "heads" in k)
 
-    config = meta_config(tmp_path / "b", max_iters=6, baseline=dict(normalise=True))
-    config.load_from, config.resume = str(tmp_path / "a" / "iter_4.pth"), True
+
+def test_resumes_within_an_episode_to_the_same_bits(tmp_path, caplog):
+    # Rollouts of 2 in episodes of 6 decisions: update 4 is the first of the second episode.
+    options = dict(rollout_length=2, gamma=0.9, baseline=dict(normalise=True), max_iters=7)
+    whole = Runner.from_cfg(meta_config(tmp_path / "whole", **options))
+    whole.train()
+    config = meta_config(tmp_path / "resumed", **options)
+    config.load_from, config.resume = str(tmp_path / "whole" / "iter_4.pth"), True
     resumed = Runner.from_cfg(config)
+    resumed.logger.addHandler(caplog.handler)
+    with caplog.at_level(logging.INFO):
+        resumed.train()
+    assert "first 3 windows of episode 2 once more" in caplog.text
+    assert "not to the same bits" not in caplog.text
+    after = resumed.model.state_dict()
+    assert all(torch.equal(v, after[k]) for k, v in whole.model.state_dict().items())
+    keys = ("step", "reward", "mean_multiplier", "window_task_loss", "episode", "decision", "loss")
+    rows = [
+        [tuple(line[k] for k in keys) for line in read_log(runner) if "reward" in line]
+        for runner in (whole, resumed)
+    ]
+    assert len(rows[1]) == 3 and rows[0][4:] == rows[1]
+    averages = [r.train_loop.collector.baseline.state_dict() for r in (whole, resumed)]
+    assert averages[0] == averages[1]
+
+
+def test_resumed_on_something_else_says_so(tmp_path, caplog):
+    options = dict(rollout_length=2, max_iters=4)
+    Runner.from_cfg(meta_config(tmp_path / "whole", **options)).train()
+    config = meta_config(tmp_path / "other", **{**options, "max_iters": 5})
+    config.train_cfg.environments.config.optim_wrapper.optimizer.lr = 0.05
+    config.load_from, config.resume = str(tmp_path / "whole" / "iter_4.pth"), True
+    resumed = Runner.from_cfg(config)
+    resumed.logger.addHandler(caplog.handler)
     resumed.train()
-    assert resumed.iter == 6
-    lines = [line for line in read_log(resumed) if "reward" in line]
-    assert [line["episode"] for line in lines] == [3, 3]
-    assert resumed.train_loop.moving_average.averages[0][0] == 3  # one more than was saved
+    assert resumed.iter == 5 and "not to the same bits" in caplog.text
+
+
+def test_resumed_with_another_number_of_processes_uses_no_seed_twice(tmp_path, caplog):
+    Runner.from_cfg(meta_config(tmp_path / "one", max_iters=2)).train()
+    checkpoint = torch.load(tmp_path / "one" / "iter_2.pth", weights_only=True)
+    states = checkpoint["policy_gradient_loop"]["collectors"]
+    checkpoint["policy_gradient_loop"]["collectors"] = states * 2  # as two processes had saved it
+    torch.save(checkpoint, tmp_path / "two.pth")
+    config = meta_config(tmp_path / "again", max_iters=3)
+    config.load_from, config.resume = str(tmp_path / "two.pth"), True
+    resumed = Runner.from_cfg(config)
+    resumed.logger.addHandler(caplog.handler)
+    resumed.train()
+    assert "of 2 process(es), this run has 1" in caplog.text
+    # One episode in each of the two: seeds 1 and 2 are spent.
+    assert [line["episode"] for line in read_log(resumed) if "reward" in line] == [3]
 
 
 def test_environments_in_turn_with_new_seeds(tmp_path, monkeypatch):
@@ -143,7 +187,7 @@ def test_learns_what_pays(tmp_path, options):
     config.optim_wrapper.optimizer = dict(type="Adam", lr=0.05)
     config.default_hooks = dict(logger=None, checkpoint=None)
     runner = Runner.from_cfg(config)
-    runner.train_loop.environments = [Bandit()]
+    runner.train_loop.collector.environments = [Bandit()]
     runner.train()
     with torch.no_grad():
         logits, _, _ = runner.model(Bandit().reset(0).observation)
