@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..engine.eval_mode import get_student, parts_with_checkpoint, pretrained_checkpoint
 from .classifiers import build_classifier
+from .fold_batch_norm import fold_batch_norms
 from .imagenet_file import read_imagenet_file
 from .taps import FeatureTap, named_part
 
@@ -51,6 +52,7 @@ class ImageNetTeacher(nn.Module):
         # On a line of its own: several of mmseg's backbones return None from train().
         self.backbone.eval()
         self._tap = FeatureTap(backbone, feature, f"{_KEY}.feature")
+        self._folded = False
 
     def train(self, mode: bool = True) -> ImageNetTeacher:
         """Stay in eval mode, whatever is asked."""
@@ -59,14 +61,27 @@ class ImageNetTeacher(nn.Module):
     @torch.no_grad()
     def forward(self, inputs: Tensor) -> Prediction:
         """Return features and logits of preprocessed images (N, 3, H, W)."""
+        if not self._folded:
+            self._fold(inputs)
+        features = self._features(inputs)
+        return Prediction(features, self.classify(features))
+
+    def _features(self, inputs: Tensor) -> Tensor:
         self._tap.enabled = True
         try:
             self.backbone(inputs)
-            features = self._tap.features[-1]
+            return self._tap.features[-1]
         finally:
             self._tap.clear()
             self._tap.enabled = False
-        return Prediction(features, self.classify(features))
+
+    @torch.compiler.disable
+    def _fold(self, inputs: Tensor) -> None:
+        # With the first images and not when it is built: which layers follow each other is seen
+        # in a run, and what images the network takes is known only now.
+        self._folded = True
+        with torch.autocast(inputs.device.type, enabled=False):
+            fold_batch_norms(self.backbone, lambda: self._features(inputs[:1].float()))
 
     def classify(self, features: Tensor) -> Tensor | None:
         """Return the ImageNet logits of features, in float32; gradients pass through.

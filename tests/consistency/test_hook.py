@@ -6,7 +6,7 @@ import pytest
 import torch
 from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
-from mmengine.registry import OPTIM_WRAPPERS
+from mmengine.registry import MODELS, OPTIM_WRAPPERS
 from mmengine.runner import load_checkpoint
 from seg_toy import (
     assert_same_gradients,
@@ -23,6 +23,7 @@ from seg_toy import (
 )
 
 from mmasg.consistency import ImageNetConsistencyHook
+from mmasg.consistency.teacher import build_teacher
 
 W = 2.0
 #: Float32 rounding through ResNet-18 forth and back; a wrong weight or mode shows at 1e-2.
@@ -112,6 +113,13 @@ def test_warns_with_the_value_where_the_student_starts_elsewhere(tmp_path, image
     assert "student and teacher agree" not in text
 
 
+def same_predictions(teacher, imagenet):
+    """Whether a teacher still predicts, bit for bit, what a new one does."""
+    new = build_teacher(MODELS.build(resnet18(imagenet)))
+    images = torch.randn(2, 3, 48, 48)
+    return torch.equal(teacher(images).logits, new(images).logits)
+
+
 def test_start_is_not_checked_on_load_from(tmp_path, imagenet):
     model = segmentor(resnet18(imagenet))
     other = {f"backbone.{k}": v for k, v in random_state(resnet18(), seed=5).items()}
@@ -121,9 +129,7 @@ def test_start_is_not_checked_on_load_from(tmp_path, imagenet):
     assert seen.log[0]["kl_imagenet"] > 1e-3
     assert "at the first iteration" not in log_text(runner)
     # The teacher is ImageNet's all the same.
-    file = torch.load(imagenet)
-    weights = consistency_hook(runner).teacher.backbone.conv1.weight
-    assert torch.equal(weights, file["conv1.weight"])
+    assert same_predictions(consistency_hook(runner).teacher, imagenet)
 
 
 def test_resumed_run_gives_the_numbers_of_the_uninterrupted_one(tmp_path, imagenet):
@@ -168,9 +174,7 @@ def test_teacher_stays_out_of_checkpoint_optimizer_and_averages(tmp_path, imagen
         assert not module._forward_hooks and not module.backbone._forward_hooks
     # The teacher: untouched, frozen, in eval mode.
     teacher = consistency_hook(runner).teacher
-    file = torch.load(imagenet)
-    for name, value in teacher.backbone.state_dict().items():
-        assert torch.equal(value, file[name]), name
+    assert same_predictions(teacher, imagenet)
     assert not any(p.requires_grad for p in teacher.parameters())
     assert not any(m.training for m in teacher.backbone.modules())
 
@@ -219,11 +223,15 @@ def test_bfloat16_autocast(tmp_path, imagenet):
     handle = torch.nn.modules.module.register_module_forward_hook(
         lambda m, _, out: dtypes.append(out.dtype) if isinstance(m, torch.nn.Conv2d) else None
     )
-    _, seen = train(config, at=4)
+    runner, seen = train(config, at=4)
     handle.remove()
-    assert set(dtypes) == {torch.bfloat16}  # student and teacher alike
-    # Same network in the same precision: still 0 at the start.
-    assert seen.log[0]["kl_imagenet"] <= 1e-5
+    # Student and teacher alike, but for the two runs in which the teacher's layers are folded.
+    convolutions = sum(isinstance(m, torch.nn.Conv2d) for m in runner.model.backbone.modules())
+    assert dtypes.count(torch.float32) == 2 * convolutions
+    assert dtypes.count(torch.bfloat16) >= 5 * 2 * convolutions
+    # Same network in the same precision, but the teacher's folded layers round elsewhere: 3e-5.
+    assert seen.log[0]["kl_imagenet"] <= 2e-4
+    assert "student and teacher agree" in log_text(runner)
     assert all(math.isfinite(v) for row in seen.log for v in row.values())
     # At the same weights float32 finds about the same: bfloat16 has 8 bits, and both networks'
     # logits are rounded to them before the (float32) KL is taken.
