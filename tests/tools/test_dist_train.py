@@ -43,6 +43,57 @@ def launch(command, folder, **extra):
     return {p.stem: torch.load(p, weights_only=True) for p in sorted(folder.glob("rank*.pth"))}
 
 
+def close(a, b, tolerance):
+    return max((a[k].double() - b[k].double()).abs().max().item() for k in a) < tolerance
+
+
+@pytest.mark.slow
+def test_two_ranks_are_one_process_with_twice_the_batch(tmp_path):
+    cap = 1e-4  # reached in the course of the training: before, the loss is w * KL
+    hooks = [dict(type="RecordHook")]
+    one, two = tmp_path / "one", tmp_path / "two"
+    # A rate at which a training on noise does not diverge: there rounding grows without bound.
+    common = dict(hooks=hooks, cap=cap, lr=3e-4, weight=1.0)
+    config = write_config(tmp_path / "config", batch_size=2, **common)
+    text = config.read_text() + "\ncustom_imports = dict(imports=['mmasg', 'record_hook'])\n"
+    config.write_text(text)
+    half = config.with_name("half.py")
+    half.write_text(text.replace("batch_size=2", "batch_size=1"))
+    one.mkdir()
+    single = launch(
+        [sys.executable, "tools/train.py", config, "--work-dir", tmp_path / "run1"], one
+    )
+    two.mkdir()
+    ranks = launch(["bash", "tools/dist_train.sh", half, "2", "--work-dir", tmp_path / "run2"], two)
+    assert list(single) == ["rank0"] and list(ranks) == ["rank0", "rank1"]
+    single, first, second = single["rank0"], ranks["rank0"], ranks["rank1"]
+    assert len(single["multipliers"]) == 20
+    # Equal policy decisions, and there were some.
+    assert first["multipliers"] == second["multipliers"] == single["multipliers"]
+    assert len(set(map(tuple, single["multipliers"]))) > 3
+    # The two ranks had the images of the one process, half each.
+    for both, a, b in zip(single["images"], first["images"], second["images"], strict=True):
+        assert sorted(both) == sorted(a + b)
+    # Ranks stay equal bit for bit. Against one process, sums over the batch are taken in another
+    # order: a few roundings of 6e-8 in 20 steps.
+    assert all(torch.equal(first["weights"][k], second["weights"][k]) for k in first["weights"])
+    assert close(single["weights"], first["weights"], 1e-5)
+    # The weights have moved by far more than that, and the consistency loss was there.
+    start = single["start"]
+    assert not close(start, single["weights"], 3e-4)
+    assert single["kl"][-1] > 1e-4
+    averaged = [(a + b) / 2 for a, b in zip(first["kl"], second["kl"], strict=True)]
+    # KL is a mean over images; float32 with logits of size 10 gives it to 1e-6, and at weights that
+    # differ by 5e-7 it is another by a few 1e-6.
+    assert averaged == pytest.approx(single["kl"], abs=1e-5)
+    # The cap holds for the mean over ranks, not for each of them.
+    weighted = [(a + b) / 2 for a, b in zip(first["weighted"], second["weighted"], strict=True)]
+    assert max(weighted) == pytest.approx(cap, rel=1e-4)
+    assert max(single["weighted"]) == pytest.approx(cap, rel=1e-4)
+    below = [(k, w) for k, w in zip(single["kl"], single["weighted"], strict=True) if k < cap]
+    assert max(k for k, _ in below) > 1e-5 and all(k == w for k, w in below)
+
+
 def test_launcher_gives_each_process_its_threads(tmp_path):
     # Without OMP_NUM_THREADS the processes share the machine's cores among them.
     code = tmp_path / "threads.py"
