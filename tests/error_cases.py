@@ -12,7 +12,8 @@ from pathlib import Path
 import engine_toy
 import torch
 from mini_run import write_frames, write_policy
-from mmengine.registry import init_default_scope
+from mmengine.hooks import Hook
+from mmengine.registry import HOOKS, init_default_scope
 from seg_toy import build_runner, resnet18, segmentor, toy_config, write_imagenet_file
 from street_files import write_ids, write_image
 
@@ -420,7 +421,9 @@ def with_policy(folder, **hook):
     start(grouped(folder, dict(preset="resnet"), hooks=hooks))
 
 
-@case("Policy", "a policy that is neither a name nor a file", "policy='minni'", "packaged")
+@case(
+    "Policy", "a policy that is neither a name nor a file", "policy='minni'", "Did you mean 'mini'"
+)
 def _(folder, patch):
     with_policy(folder, policy="minni", window=1)
 
@@ -437,10 +440,61 @@ def _(folder, patch):
     with_policy(folder, policy=str(folder / "policy.pth"), window=1)
 
 
-@case("Policy", "a checkpoint of a network in the policy's place", "r18.pth", "")
+@case("Policy", "a checkpoint of a network in the policy's place", "r18.pth", "Give a checkpoint")
 def _(folder, patch):
     toy(folder)
     build_policy(str(folder / "r18.pth"))
+
+
+@case("Policy", "a policy file with a name too many", "heads.3.scale", "Give a checkpoint")
+def _(folder, patch):
+    path = write_policy(folder / "policy.pth", num_groups=3)
+    state = torch.load(path)["state_dict"] | {"heads.3.scale": torch.ones(1)}
+    torch.save(dict(state_dict=state), path)
+    with_policy(folder, policy=str(path), window=1)
+
+
+@case("Policy", "a policy file with a name too few", "critic.bias", "Give a checkpoint")
+def _(folder, patch):
+    path = write_policy(folder / "policy.pth", num_groups=3)
+    state = torch.load(path)["state_dict"]
+    del state["critic.bias"]
+    torch.save(dict(state_dict=state), path)
+    with_policy(folder, policy=str(path), window=1)
+
+
+@case("Policy", "a policy without layer groups", "group_name", "LayerGroupOptimWrapperConstructor")
+def _(folder, patch):
+    policy = dict(type="LSTMPolicy", num_groups=6)
+    start(toy(folder, hooks=[dict(type="LayerLRPolicyHook", policy=policy, window=1)]))
+
+
+@HOOKS.register_module(force=True)
+class UnfreezeHook(Hook):
+    """Gives the optimizer another group, as schedules that unfreeze layers do."""
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        extra = torch.nn.Parameter(torch.zeros(1))
+        runner.optim_wrapper.optimizer.add_param_group(dict(params=[extra]))
+
+
+@case("Policy", "groups that change while a policy sets their rates", "8 now", "fixed groups")
+def _(folder, patch):
+    hooks = [
+        dict(type="LayerLRPolicyHook", policy=dict(num_groups=7), window=1),
+        dict(type="UnfreezeHook"),
+    ]
+    start(grouped(folder, dict(preset="resnet"), hooks=hooks))
+
+
+@case("Policy", "a last layer that is not there", "last_layer='decode_head.cls'", "Candidates")
+def _(folder, patch):
+    with_policy(folder, policy=dict(num_groups=7), window=1, last_layer="decode_head.cls")
+
+
+@case("Policy", "a window rule without the epoch's length", "iters_per_epoch", "or an integer")
+def _(folder, patch):
+    with_policy(folder, policy=dict(num_groups=7), window=dict(min_iters=2, growth=20))
 
 
 @case("Policy", "a window of 0 iterations", "window", ">= 1")
@@ -453,7 +507,7 @@ def _(folder, patch):
     with_policy(folder, policy=dict(type="LSTMPolicy", num_groups=6), window=1, mode="smaple")
 
 
-@case("Policy", "rates of a hand-set training under a policy", "lr_mult", "")
+@case("Policy", "rates of a hand-set training under a policy", "lr_mult", "drop `lr_mult`")
 def _(folder, patch):
     hooks = [dict(type="LayerLRPolicyHook", policy=dict(num_groups=6), window=1)]
     start(grouped(folder, dict(preset="resnet", lr_mult=0.1), hooks=hooks))

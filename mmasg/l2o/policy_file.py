@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pickle
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -101,8 +102,11 @@ def load_policy_file(name: str | Path) -> tuple[dict[str, torch.Tensor], dict[st
     if not path.is_file() or "/" in str(name):
         path = Path(name)
     if not path.is_file():
+        close = get_close_matches(str(name), packaged_policies(), n=1)
+        hint = f" Did you mean '{close[0]}'?" if close else ""
         raise FileNotFoundError(
             f"policy='{name}' is neither a packaged policy ({packaged_policies()}) nor a file."
+            f"{hint} Give a packaged name, or the path of a meta-training's checkpoint."
         )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)

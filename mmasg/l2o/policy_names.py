@@ -82,8 +82,9 @@ def check_policy_names(state_dict: Mapping[str, Tensor], source: str = "the stat
         raise ValueError(
             f"{source} is not a policy: missing {missing or 'nothing'}, "
             f"unexpected {extra[:8] or 'nothing'}. "
-            "It must hold exactly the parameters of one LSTMPolicy; a released policy is converted "
-            "by tools/model_converters/asg_checkpoint.py first."
+            "It must hold exactly the parameters of one LSTMPolicy. Give a checkpoint of "
+            "tools/train.py configs/asg/policy_*.py, or convert a released policy by "
+            "tools/model_converters/asg_checkpoint.py first."
         )
 
 
