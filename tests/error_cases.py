@@ -377,6 +377,11 @@ def _(folder, patch):
 # -- layer groups, schedules, policies ------------------------------------------------------------
 
 
+@case("Consistency", "an argument that torch.compile has not", "compile_teacher", "allowed are")
+def _(folder, patch):
+    start(toy(folder, dict(compile_teacher=dict(bakend="inductor"))))
+
+
 @case("Rates", "a group that matches no parameter", "paramwise_cfg", "backbone")
 def _(folder, patch):
     groups = [dict(name="a", patterns=["bakbone.*"]), dict(name="b", rest=True)]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
@@ -63,6 +65,9 @@ class ImageNetConsistencyHook(Hook):
         teacher_cache (dict, optional): Compute the teacher's predictions once per image and keep
             them: ``dict(dir='folder')``, see :class:`mmasg.consistency.teacher_cache.TeacherCache`.
             For trainings without random augmentation. Defaults to None, no cache.
+        compile_teacher (bool | dict): Compile the teacher's backbone by ``torch.compile``, with
+            these arguments where it is a dict: the first step takes longer, the others less
+            (docs/performance.md). Defaults to False.
 
     Raises:
         ValueError: An unknown option value, a teacher that does not fit the student, a
@@ -85,11 +90,13 @@ class ImageNetConsistencyHook(Hook):
         eval_mode: str | None = "pretrained",
         agreement: dict | None = None,
         teacher_cache: dict | None = None,
+        compile_teacher: bool | dict = False,
     ) -> None:
         _check_number("loss_weight", loss_weight, zero=True)
         if max_weighted_loss is not None:
             _check_number("max_weighted_loss", max_weighted_loss, zero=False)
         check_eval_mode(eval_mode, f"{_KEY}.eval_mode")
+        self._compile_options = _check_compile(compile_teacher)
         self.student_module = student_module
         self.teacher_cfg = teacher
         self.classifier_cfg = classifier
@@ -134,6 +141,7 @@ class ImageNetConsistencyHook(Hook):
             self.classifier_cfg,
             self.feature,
             with_classifier=self.loss.needs == "predictions" or self._agreement is not None,
+            compile_options=self._compile_options,
         )
 
     def before_train(self, runner: Runner) -> None:
@@ -271,6 +279,20 @@ def _plain_student(model: nn.Module, name: str, runner: Runner) -> nn.Module:
         return student
     # Sharded parameters cannot be copied: build the model once more, and keep its backbone.
     return MODELS.build(runner.cfg.model).get_submodule(name)
+
+
+def _check_compile(options: bool | dict) -> dict | None:
+    """Return the arguments of ``torch.compile``, None where nothing is compiled."""
+    if isinstance(options, bool):
+        return {} if options else None
+    allowed = [name for name in inspect.signature(torch.compile).parameters if name != "model"]
+    unknown = [k for k in options if k not in allowed] if isinstance(options, dict) else [options]
+    if unknown:
+        raise ValueError(
+            f"{_KEY}.compile_teacher: got {options!r}; allowed are True, False, or a dict of "
+            f"torch.compile's arguments: {', '.join(allowed)}"
+        )
+    return dict(options)
 
 
 def _check_number(name: str, value: float, zero: bool) -> None:

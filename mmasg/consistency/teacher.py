@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import re
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +14,7 @@ from .classifiers import build_classifier
 from .fold_batch_norm import fold_batch_norms
 from .imagenet_file import read_imagenet_file
 from .taps import FeatureTap, named_part
+from .teacher_weights import check_same_architecture, load_every_tensor
 
 _KEY = "ImageNetConsistencyHook"
 
@@ -38,10 +38,16 @@ class ImageNetTeacher(nn.Module):
         classifier: Maps features to ImageNet logits, or None where the loss needs none.
         feature: Which feature the classifier takes, see :class:`FeatureTap`.
         loaded: Names of the backbone's tensors that the ImageNet file filled.
+        compile_options: Arguments of ``torch.compile`` for the backbone, None: not compiled.
     """
 
     def __init__(
-        self, backbone: nn.Module, classifier: nn.Module | None, feature: int | str, loaded: set
+        self,
+        backbone: nn.Module,
+        classifier: nn.Module | None,
+        feature: int | str,
+        loaded: set,
+        compile_options: dict | None = None,
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -52,7 +58,8 @@ class ImageNetTeacher(nn.Module):
         # On a line of its own: several of mmseg's backbones return None from train().
         self.backbone.eval()
         self._tap = FeatureTap(backbone, feature, f"{_KEY}.feature")
-        self._folded = False
+        self._ready = False
+        self._compile_options = compile_options
 
     def train(self, mode: bool = True) -> ImageNetTeacher:
         """Stay in eval mode, whatever is asked."""
@@ -61,8 +68,8 @@ class ImageNetTeacher(nn.Module):
     @torch.no_grad()
     def forward(self, inputs: Tensor) -> Prediction:
         """Return features and logits of preprocessed images (N, 3, H, W)."""
-        if not self._folded:
-            self._fold(inputs)
+        if not self._ready:
+            self._get_ready(inputs)
         features = self._features(inputs)
         return Prediction(features, self.classify(features))
 
@@ -76,12 +83,24 @@ class ImageNetTeacher(nn.Module):
             self._tap.enabled = False
 
     @torch.compiler.disable
-    def _fold(self, inputs: Tensor) -> None:
+    def _get_ready(self, inputs: Tensor) -> None:
         # With the first images and not when it is built: which layers follow each other is seen
         # in a run, and what images the network takes is known only now.
-        self._folded = True
+        self._ready = True
         with torch.autocast(inputs.device.type, enabled=False):
             fold_batch_norms(self.backbone, lambda: self._features(inputs[:1].float()))
+        if self._compile_options is None:
+            return
+        try:
+            self.backbone.compile(**self._compile_options)
+            self._features(inputs)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
+            raise RuntimeError(
+                f"{_KEY}.compile_teacher: torch.compile cannot compile "
+                f"{type(self.backbone).__name__} here ({reason}). Remove compile_teacher; the "
+                "teacher then runs as it is. (On a CPU torch.compile needs a C++ compiler.)"
+            ) from error
 
     def classify(self, features: Tensor) -> Tensor | None:
         """Return the ImageNet logits of features, in float32; gradients pass through.
@@ -151,6 +170,7 @@ def build_teacher(
     classifier: dict | None = None,
     feature: int | str | None = None,
     with_classifier: bool = True,
+    compile_options: dict | None = None,
 ) -> ImageNetTeacher:
     """Build the teacher of a student.
 
@@ -164,6 +184,7 @@ def build_teacher(
             maps features to logits.
         feature: See :class:`FeatureTap`; None: :func:`default_feature`.
         with_classifier: Whether the loss needs one.
+        compile_options: Arguments of ``torch.compile`` for the backbone; None: not compiled.
 
     Raises:
         ValueError: Weights that do not fit, a missing classifier, unknown keys.
@@ -179,7 +200,7 @@ def build_teacher(
         feature = default_feature(student)
     if isinstance(teacher, dict):
         backbone = MODELS.build(dict(teacher))
-        _same_architecture(student, backbone)
+        check_same_architecture(student, backbone)
     else:
         backbone = copy.deepcopy(student)
     key = f"{_KEY}.teacher" if teacher is not None else "init_cfg.checkpoint of the backbone"
@@ -196,11 +217,11 @@ def build_teacher(
         named_part(backbone, feature, f"{_KEY}.feature"), nn.LayerNorm
     )
     tensors = read_imagenet_file(checkpoint, key)
-    loaded = _load(backbone, tensors, checkpoint, str(feature) if new_norm else None)
+    loaded = load_every_tensor(backbone, tensors, checkpoint, str(feature) if new_norm else None)
     head = None
     if with_classifier:
         head = _classifier(classifier, tensors, checkpoint, with_norm=new_norm)
-    return ImageNetTeacher(backbone, head, feature, loaded)
+    return ImageNetTeacher(backbone, head, feature, loaded, compile_options)
 
 
 def _classifier(
@@ -228,76 +249,3 @@ def _classifier(
         checkpoint = cfg["checkpoint"]
         tensors = read_imagenet_file(checkpoint, f"{_KEY}.classifier.checkpoint")
     return build_classifier(tensors, checkpoint, with_norm, cfg.get("prefix"))
-
-
-def _same_architecture(student: nn.Module, teacher: nn.Module) -> None:
-    ours = {k: tuple(v.shape) for k, v in student.state_dict().items()}
-    theirs = {k: tuple(v.shape) for k, v in teacher.state_dict().items()}
-    differing = [k for k in {**ours, **theirs} if ours.get(k) != theirs.get(k)]
-    if differing:
-        k = differing[0]
-        raise ValueError(
-            f"{_KEY}.teacher: {type(teacher).__name__} has another architecture than the student "
-            f"{type(student).__name__}: {len(differing)} tensors differ, first {k} (student "
-            f"{ours.get(k)}, teacher {theirs.get(k)}). Copy the student's backbone config, or give "
-            "the checkpoint alone: teacher='path or name'"
-        )
-
-
-def _load(
-    backbone: nn.Module, tensors: dict[str, Tensor], checkpoint: str, new_norm: str | None
-) -> set[str]:
-    """Load the backbone by its own ``init_weights`` and check that everything came.
-
-    Backbones convert ImageNet names each in their own way (MiT, Swin), so what did not load is
-    found by value: everything is set to NaN before. ``new_norm`` names one of the norms that
-    segmentation puts on the outputs, which may be missing.
-    """
-    before = {k: v.detach().clone() for k, v in backbone.state_dict().items()}
-    _forget_initialisation(backbone)
-    with torch.no_grad():
-        for value in backbone.state_dict().values():
-            if value.is_floating_point():
-                value.fill_(float("nan"))
-    backbone.init_weights()  # type: ignore[operator]
-    state = backbone.state_dict()
-    missing = [k for k, v in state.items() if v.is_floating_point() and bool(v.isnan().any())]
-    allowed = _output_norms(new_norm)
-    lost = [k for k in missing if not (allowed and allowed.match(k))]
-    known = {k.split(".")[0] for k in state}
-    homeless = [k for k in tensors if k not in state and k.split(".")[0] in known]
-    if not any(k in state for k in tensors):
-        homeless = []  # the file's names are converted by the backbone: not comparable
-    if lost or homeless:
-        raise ValueError(
-            f"{_KEY}: the ImageNet file {checkpoint!r} does not fit the backbone "
-            f"{type(backbone).__name__}. "
-            + (f"{len(lost)} of its tensors were not loaded: {_some(lost)}. " if lost else "")
-            + (
-                f"The file has {len(homeless)} without a place: {_some(homeless)}. "
-                * bool(homeless)
-            )
-            + "Give the checkpoint of this very architecture by the backbone's init_cfg or by "
-            "teacher='path or name'"
-        )
-    with torch.no_grad():
-        for k in missing:
-            state[k].copy_(before[k])
-    return {k for k in state if k not in missing}
-
-
-def _forget_initialisation(backbone: nn.Module) -> None:
-    for module in backbone.modules():
-        if hasattr(module, "_is_init"):
-            setattr(module, "_is_init", False)  # noqa: B010
-
-
-def _output_norms(new_norm: str | None) -> re.Pattern | None:
-    """Return what the tensors of the norms on the outputs are called: norm0 ... norm3."""
-    if new_norm is None:
-        return None
-    return re.compile(rf"{re.escape(new_norm.rstrip('0123456789'))}\d*\.")
-
-
-def _some(names: list[str], limit: int = 6) -> str:
-    return ", ".join(names[:limit]) + (f", ... ({len(names)})" if len(names) > limit else "")

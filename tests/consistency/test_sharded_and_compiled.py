@@ -113,3 +113,26 @@ def test_compiled_student_gives_the_same_losses(tmp_path, how):
     for row, expected in zip(log, recorder.log, strict=True):
         assert row == pytest.approx(expected, rel=1e-5, abs=1e-6)
     assert log[-1]["kl_imagenet"] > 1e-6
+
+
+@pytest.mark.slow
+def test_compiled_teacher_gives_the_same_losses(tmp_path):
+    file = write_imagenet_file(tmp_path / "imagenet.pth", resnet18())
+    _, plain = train(config(tmp_path / "a", file, batch_size=2))
+    compiled = config(tmp_path / "b", file, batch_size=2)
+    compiled["custom_hooks"][0]["compile_teacher"] = dict(backend="eager")
+    runner, recorder = train(compiled)
+    hook = next(h for h in runner.hooks if type(h).__name__ == "ImageNetConsistencyHook")
+    assert hook.teacher.backbone._compiled_call_impl is not None
+    assert len(recorder.log) == len(plain.log) == 3
+    for row, expected in zip(recorder.log, plain.log, strict=True):
+        assert row == pytest.approx(expected, rel=1e-5, abs=1e-6)
+
+
+def test_a_teacher_that_cannot_be_compiled_says_so(tmp_path):
+    file = write_imagenet_file(tmp_path / "imagenet.pth", resnet18())
+    broken = config(tmp_path, file, batch_size=2)
+    broken["custom_hooks"][0]["compile_teacher"] = dict(backend="no_such_backend")
+    message = r"compile_teacher: .*no_such_backend.*Remove compile_teacher"
+    with pytest.raises(RuntimeError, match=message):
+        train(broken)
