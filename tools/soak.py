@@ -12,7 +12,6 @@ for bit, with the same number of threads. Exits with 1 if any differs.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import random
@@ -31,6 +30,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 import mmasg  # noqa: F401  (registers what configs name)
+from mmasg.visualization.scalar_log import read_multipliers
 
 # What a checkpoint says about the run and not about the training: times, paths, logs.
 _NOT_COMPARED = ("meta", "message_hub")
@@ -91,21 +91,6 @@ def last_checkpoint(work_dir: Path) -> dict:
     return {key: value for key, value in content.items() if key not in _NOT_COMPARED}
 
 
-def multipliers(work_dir: Path) -> dict[int, dict[str, float]]:
-    """The logged multipliers by iteration; where runs overlap, the later one's."""
-    merged: dict[int, dict[str, float]] = {}
-    for path in sorted(work_dir.glob("*/vis_data/*.json"), key=lambda p: p.parts[-3]):
-        for line in path.read_text().splitlines():
-            try:
-                entry = json.loads(line)
-            except json.JSONDecodeError:  # the kill came in the middle of a line
-                continue
-            values = {k: v for k, v in entry.items() if k.startswith("lr_mult/")}
-            if values:
-                merged[entry["step"]] = values
-    return merged
-
-
 def differences(a: Any, b: Any, name: str = "") -> list[str]:
     """Names of the entries in which two nested containers are not the same, bit for bit."""
     if isinstance(a, torch.Tensor) and isinstance(b, torch.Tensor):
@@ -153,7 +138,7 @@ def soak(
     begin = time.perf_counter()
     if run(config, folder / "whole", threads) != 0:
         raise SystemExit(f"The uninterrupted training failed; its output: {folder}/whole.txt")
-    whole = last_checkpoint(folder / "whole"), multipliers(folder / "whole")
+    whole = last_checkpoint(folder / "whole"), read_multipliers(folder / "whole")
     count = int(torch.load(_pointed(folder / "whole"), weights_only=False)["meta"]["iter"])
     step_time = (time.perf_counter() - begin) / count  # a little more: it holds the start
     draw = random.Random(seed)
@@ -172,7 +157,7 @@ def soak(
             print(f"run {number}: could not be resumed from {found}; see {work_dir}.txt")
             continue
         differing = differences(whole[0], last_checkpoint(work_dir), "checkpoint")
-        differing += differences(whole[1], multipliers(work_dir), "multipliers")
+        differing += differences(whole[1], read_multipliers(work_dir), "multipliers")
         same += not differing
         print(
             f"run {number}: killed in iteration {kill['iteration'] + 1}, resumed from {found}: "

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..visualization.class_bars import plot_class_bars
 from ..visualization.prediction_grid import draw_prediction_grid
+from ..visualization.rate_chart import plot_multipliers
 from ..visualization.training_curves import plot_training_curves
 from .jobs import ROOT, Job
 from .tables import MEAN_NAME, read_metrics
@@ -20,7 +21,7 @@ _FRAMES = 5
 
 
 def write_pictures(jobs: Sequence[Job], out: Path, target: str) -> list[Path]:
-    """Write training curves, the bars of the classes and, for segmentation, the predictions.
+    """Write training curves, the bars of the classes, layer-wise rates and predictions.
 
     Args:
         jobs: Finished jobs of one task, one a column.
@@ -43,12 +44,21 @@ def write_pictures(jobs: Sequence[Job], out: Path, target: str) -> list[Path]:
         f"{label} (%)",
         files[1],
     )
+    with_rates = {job.arm.title: job.folder for job in jobs if sets_rates(job)}
+    if with_rates:
+        files.append(out / f"{task}_rates.png")
+        plot_multipliers(with_rates, files[-1])
     files.append(out / f"{task}_predictions.png")
     if task == "seg":
         _segmentation_grid(jobs, files[-1])
     else:
         _classification_grid(jobs, files[-1])
     return files
+
+
+def sets_rates(job: Job) -> bool:
+    """Whether layer-wise rates change while the job's network trains."""
+    return any(hook["type"] == "LayerLRPolicyHook" for hook in job.cfg.get("custom_hooks") or [])
 
 
 def _segmentation_grid(jobs: Sequence[Job], out: Path) -> None:

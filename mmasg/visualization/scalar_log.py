@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+
+MULTIPLIER = "lr_mult/"
 
 
 def read_scalars(work_dir: str | Path) -> list[dict]:
@@ -14,10 +17,42 @@ def read_scalars(work_dir: str | Path) -> list[dict]:
     Raises:
         FileNotFoundError: The folder holds no log.
     """
+    return _read(work_dir, lambda record: "loss" in record)
+
+
+def read_multipliers(work_dir: str | Path) -> dict[int, dict[str, float]]:
+    """Return the layer groups' multipliers in force after each logged step, by step.
+
+    Args:
+        work_dir: Work dir of a training with ``LayerLRPolicyHook``. Of a resumed run's logs the
+            later one wins where they overlap.
+
+    Raises:
+        FileNotFoundError: The folder holds no log.
+        ValueError: The log has no multipliers.
+    """
+    records = _read(work_dir, lambda record: any(key.startswith(MULTIPLIER) for key in record))
+    if not records:
+        raise ValueError(
+            f"The log in {str(work_dir)!r} has no '{MULTIPLIER}<group>': was LayerLRPolicyHook in "
+            "the run? Give the work dir of a training with it"
+        )
+    return {
+        int(record["step"]): {
+            key[len(MULTIPLIER) :]: value
+            for key, value in record.items()
+            if key.startswith(MULTIPLIER)
+        }
+        for record in records
+    }
+
+
+def _read(work_dir: str | Path, wanted: Callable[[dict], bool]) -> list[dict]:
     files = sorted(Path(work_dir).glob("*/vis_data/scalars.json"))
     if not files:
         raise FileNotFoundError(
-            f"no */vis_data/scalars.json below {str(work_dir)!r}: give the work dir of a training"
+            f"no */vis_data/scalars.json below {str(work_dir)!r}: give the work dir of a training "
+            "(with the LocalVisBackend)"
         )
     records: dict[int, dict] = {}
     for file in files:
@@ -26,7 +61,7 @@ def read_scalars(work_dir: str | Path) -> list[dict]:
             if not (line.startswith("{") and line.endswith("}")):
                 continue
             record = json.loads(line)
-            if "loss" in record:
+            if wanted(record):
                 step = record.get("step", record.get("iter"))
                 for later in [s for s in records if s > step]:
                     del records[later]

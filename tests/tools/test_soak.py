@@ -1,10 +1,11 @@
 import importlib.util
-import json
 
 import pytest
 import torch
 from mini_run import ROOT, write_config
 from mmengine.config import Config
+
+from mmasg.visualization.scalar_log import read_multipliers
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +24,7 @@ def test_three_killed_runs_resume_to_the_same_bits(soak, tmp_path, capsys):
     assert same == 3, output
     # They were killed, and the method was on: the log holds decisions of a policy.
     assert output.count("killed in iteration") == 3
-    log = soak.multipliers(tmp_path / "run_1")
+    log = read_multipliers(tmp_path / "run_1")
     assert len({tuple(row.values()) for row in log.values()}) > 2
     assert max(log) == 14
 
@@ -35,17 +36,3 @@ def test_a_difference_of_one_bit_is_found(soak):
     b["x"][0][0] = torch.nextafter(torch.tensor(1.0), torch.tensor(2.0))
     b["y"]["extra"] = 1
     assert soak.differences(a, b, "c") == ["c.x[0]", "c.y.extra"]
-
-
-def test_the_later_run_wins_and_cut_lines_are_left_out(soak, tmp_path):
-    for name, value, tail in (("20260101_000002", 2, ""), ("20260101_000001", 1, '{"lr_mu')):
-        path = tmp_path / name / "vis_data" / "x.json"
-        path.parent.mkdir(parents=True)
-        steps = [1, 2] if value == 1 else [2, 3]
-        lines = [json.dumps({"lr_mult/a": value, "lr/a": 0.1, "step": s}) for s in steps]
-        path.write_text("\n".join([*lines, json.dumps({"loss": 1, "step": 9}), tail]))
-    assert soak.multipliers(tmp_path) == {
-        1: {"lr_mult/a": 1},
-        2: {"lr_mult/a": 2},
-        3: {"lr_mult/a": 2},
-    }
