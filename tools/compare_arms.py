@@ -1,7 +1,7 @@
-"""The demonstration's arms over several seeds: mean and spread.
+"""The demonstration's arms, and the controls of the policy, over several seeds: mean and spread.
 
     python tools/compare_arms.py --seeds 0 1 2
-    python tools/compare_arms.py --only seg cls     # the policy and its controls as well
+    python tools/compare_arms.py --only seg_consistency seg_asg
 
 Writes ``work_dirs/benchmark/benchmark.md`` and the pictures of the first seed. What an earlier
 call finished is taken as it is, so an interrupted comparison goes on.
@@ -15,7 +15,7 @@ import torch
 
 from mmasg.experiments.arms import select
 from mmasg.experiments.jobs import Job, Pool
-from mmasg.experiments.miniature_arms import DEMO_ARMS, POLICY_ARMS, TESTS, WEIGHTS
+from mmasg.experiments.miniature_arms import CONTROL_ARMS, DEMO_ARMS, TESTS, WEIGHTS
 from mmasg.experiments.miniature_data import make_miniature_data
 from mmasg.experiments.report import write_pictures
 from mmasg.experiments.tables import spread_table
@@ -34,7 +34,7 @@ def parse_args() -> argparse.Namespace:
 def main() -> None:
     """Run all arms with all seeds, then write table and pictures."""
     args = parse_args()
-    arms = select((*DEMO_ARMS, *POLICY_ARMS), args.only or [arm.key for arm in DEMO_ARMS])
+    arms = select((*DEMO_ARMS, *CONTROL_ARMS), args.only)
     make_miniature_data()
     out = Path(args.out)
     jobs = [

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mmasg.experiments.arms import select
 from mmasg.experiments.jobs import Job, Pool
-from mmasg.experiments.miniature_arms import DEMO_ARMS, POLICY_ARMS, TESTS, WEIGHTS
+from mmasg.experiments.miniature_arms import CONTROL_ARMS, DEMO_ARMS, TESTS, WEIGHTS
 from mmasg.experiments.miniature_data import make_miniature_data
 from mmasg.experiments.report import write_pictures
 from mmasg.experiments.tables import comparison_table
@@ -33,7 +33,7 @@ def main() -> None:
     """Make the data, run the arms, print and draw."""
     args = parse_args()
     start = time.time()
-    arms = select((*DEMO_ARMS, *POLICY_ARMS), args.only or [arm.key for arm in DEMO_ARMS])
+    arms = select((*DEMO_ARMS, *CONTROL_ARMS), args.only or [arm.key for arm in DEMO_ARMS])
     make_miniature_data()
     out = Path(args.out)
     jobs = [Job(arm, args.seed, out / arm.key, TESTS, WEIGHTS[arm.task]) for arm in arms]

@@ -13,8 +13,10 @@ param_scheduler = [
         offset=1,
     )
 ]
+# The paper's rule, in which windows double: decisions after 10, 20, 40, 80 and 160 iterations.
+window = dict(min_iters=10, growth=20, iters_per_epoch={{_base_.max_iters}})
 custom_hooks = [
     dict(type="ChannelsLastHook"),
     dict(type="ImageNetConsistencyHook", loss_weight=0.3, eval_mode="all"),
-    dict(type="LayerLRPolicyHook", policy="mini", window=10),
+    dict(type="LayerLRPolicyHook", policy="mini", window=window),
 ]

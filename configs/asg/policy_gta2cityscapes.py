@@ -18,7 +18,13 @@ train_cfg = dict(
 optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="SGD", lr=7e-4, momentum=0.9))
 default_hooks = dict(
     logger=dict(type="LoggerHook", interval=1),
-    checkpoint=dict(type="CheckpointHook", by_epoch=False, interval=5, max_keep_ckpts=3),
+    checkpoint=dict(
+        type="CheckpointHook",
+        by_epoch=False,
+        interval=5,
+        max_keep_ckpts=3,
+        save_param_scheduler=False,
+    ),
 )
 log_processor = dict(by_epoch=False, window_size=1)
 randomness = dict(seed=0)

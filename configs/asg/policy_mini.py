@@ -4,7 +4,7 @@
 custom_imports = dict(imports=["mmasg"], allow_failed_imports=False)
 default_scope = "mmengine"
 crop = 64
-env_iters = 44
+env_iters = 72
 env_pipeline = [
     dict(type="LoadImageFromFile"),
     dict(type="LoadAnnotations"),
@@ -16,16 +16,20 @@ env_pipeline = [
 ]
 environment = dict(
     config="{{ fileDirname }}/mini_gta2cityscapes_consistency.py",
-    window=4,
+    # The paper's rule: windows of 6, 6, 12, 24 and 24 iterations. Each decision counts for so much
+    # that its effect shows above the noise; with 19 short ones an episode nothing was learned.
+    window=dict(min_iters=6, growth=20, iters_per_epoch=env_iters),
     overrides={
         "optim_wrapper.paramwise_cfg.lr_mult": 1.0,
+        # On crops this small the target task's 0.05 is too much for every multiplier but 0.1.
+        "optim_wrapper.optimizer.lr": 0.02,
         "optim_wrapper.optimizer.fused": True,
         "train_cfg.max_iters": env_iters,
         "param_scheduler.0.max_iters": env_iters,
-        "param_scheduler.0.warmup_iters": 4,
+        "param_scheduler.0.warmup_iters": 9,
         "param_scheduler.0.offset": 1,
         "model.data_preprocessor.size": (crop, crop),
-        "train_dataloader.batch_size": 2,
+        "train_dataloader.batch_size": 4,
         "train_dataloader.dataset.dataset.pipeline": env_pipeline,
     },
 )
@@ -34,21 +38,29 @@ train_dataloader = dict()  # the environments bring their own
 train_cfg = dict(
     type="PolicyGradientLoop",
     environments=environment,
-    max_iters=400,
+    max_iters=200,
     rollout_length=5,
     gamma=0.9,
-    reward=dict(type="NegativeLossReward"),
+    reward=dict(type="LossDecreaseReward"),
     baseline=dict(type="MovingAverageBaseline", momentum=0.95, normalise=True),
-    entropy_weight=0.01,
+    # With 0.01 (and a rate of 1e-2) every group's choice had frozen after 100 updates, by chance
+    # alone in those that matter little.
+    entropy_weight=0.05,
 )
 optim_wrapper = dict(
     type="OptimWrapper",
-    optimizer=dict(type="Adam", lr=5e-3, betas=(0.9, 0.99)),
+    optimizer=dict(type="Adam", lr=6e-3, betas=(0.9, 0.99)),
     clip_grad=dict(max_norm=5.0),
 )
 default_hooks = dict(
     logger=dict(type="LoggerHook", interval=1),
-    checkpoint=dict(type="CheckpointHook", by_epoch=False, interval=10, max_keep_ckpts=2),
+    checkpoint=dict(
+        type="CheckpointHook",
+        by_epoch=False,
+        interval=10,
+        max_keep_ckpts=2,
+        save_param_scheduler=False,
+    ),
 )
 log_processor = dict(by_epoch=False, window_size=1)
 randomness = dict(seed=0)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from mmengine.config import Config
 
+from ..l2o.policy_file import policy_path
 from ..visualization.scalar_log import read_scalars
 from .arms import Arm
 
@@ -107,7 +108,11 @@ class Job:
     def key(self) -> str:
         """A hash of everything that the job's results depend on but the code."""
         text = self.cfg.pretty_text + repr(self.options) + repr(sorted(self.tests.items()))
-        return hashlib.sha256(text.encode()).hexdigest()
+        digest = hashlib.sha256(text.encode())
+        for hook in self.cfg.get("custom_hooks") or []:
+            if isinstance(hook.get("policy"), str):
+                digest.update(policy_path(hook["policy"]).read_bytes())
+        return digest.hexdigest()
 
     def prepare(self) -> bool:
         """Make the folder; returns whether results of this very job are there already.

@@ -80,6 +80,25 @@ def build_policy(policy: str | Mapping[str, Any] | LSTMPolicy) -> LSTMPolicy:
     return model.eval()
 
 
+def policy_path(name: str | Path) -> Path:
+    """Where a policy is that is given by a packaged name or as a file.
+
+    Raises:
+        FileNotFoundError: No such name and no such file.
+    """
+    path = BOX / f"{name}.pth"
+    if not path.is_file() or "/" in str(name):
+        path = Path(name)
+    if not path.is_file():
+        close = get_close_matches(str(name), packaged_policies(), n=1)
+        hint = f" Did you mean '{close[0]}'?" if close else ""
+        raise FileNotFoundError(
+            f"policy='{name}' is neither a packaged policy ({packaged_policies()}) nor a file."
+            f"{hint} Give a packaged name, or the path of a meta-training's checkpoint."
+        )
+    return path
+
+
 def load_policy_file(name: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Read a policy's weights and the constructor arguments that they imply.
 
@@ -98,16 +117,7 @@ def load_policy_file(name: str | Path) -> tuple[dict[str, torch.Tensor], dict[st
         FileNotFoundError: No such name and no such file.
         ValueError: Missing or extra names; a released policy that has not been converted.
     """
-    path = BOX / f"{name}.pth"
-    if not path.is_file() or "/" in str(name):
-        path = Path(name)
-    if not path.is_file():
-        close = get_close_matches(str(name), packaged_policies(), n=1)
-        hint = f" Did you mean '{close[0]}'?" if close else ""
-        raise FileNotFoundError(
-            f"policy='{name}' is neither a packaged policy ({packaged_policies()}) nor a file."
-            f"{hint} Give a packaged name, or the path of a meta-training's checkpoint."
-        )
+    path = policy_path(name)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

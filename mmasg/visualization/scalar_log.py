@@ -17,7 +17,7 @@ def read_scalars(work_dir: str | Path) -> list[dict]:
     Raises:
         FileNotFoundError: The folder holds no log.
     """
-    return _read(work_dir, lambda record: "loss" in record)
+    return read_records(work_dir, lambda record: "loss" in record)
 
 
 def read_multipliers(work_dir: str | Path) -> dict[int, dict[str, float]]:
@@ -31,7 +31,9 @@ def read_multipliers(work_dir: str | Path) -> dict[int, dict[str, float]]:
         FileNotFoundError: The folder holds no log.
         ValueError: The log has no multipliers.
     """
-    records = _read(work_dir, lambda record: any(key.startswith(MULTIPLIER) for key in record))
+    records = read_records(
+        work_dir, lambda record: any(key.startswith(MULTIPLIER) for key in record)
+    )
     if not records:
         raise ValueError(
             f"The log in {str(work_dir)!r} has no '{MULTIPLIER}<group>': was LayerLRPolicyHook in "
@@ -47,7 +49,15 @@ def read_multipliers(work_dir: str | Path) -> dict[int, dict[str, float]]:
     }
 
 
-def _read(work_dir: str | Path, wanted: Callable[[dict], bool]) -> list[dict]:
+def read_records(work_dir: str | Path, wanted: Callable[[dict], bool]) -> list[dict]:
+    """Return the wanted records of a work dir's logs, in order of their step.
+
+    A run that was resumed has several logs; where they overlap, the later one wins. Half-written
+    lines are left out.
+
+    Raises:
+        FileNotFoundError: The folder holds no log.
+    """
     files = sorted(Path(work_dir).glob("*/vis_data/scalars.json"))
     if not files:
         raise FileNotFoundError(

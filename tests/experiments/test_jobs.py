@@ -51,6 +51,17 @@ def test_an_interrupted_job_goes_on(tmp_path):
     assert [s.result.read_text() for s in job.steps()] == ["kept", "done"]
 
 
+def test_another_policy_starts_anew(tmp_path, monkeypatch):
+    from mmasg.l2o import policy_file
+
+    arm = Arm("seg", "asg", "configs/asg/mini_gta2cityscapes.py", "both")
+    key = Job(arm, 0, tmp_path, {}).key()
+    assert Job(arm, 0, tmp_path, {}).key() == key
+    (tmp_path / "mini.pth").write_bytes(b"another policy of that name")
+    monkeypatch.setattr(policy_file, "BOX", tmp_path)
+    assert Job(arm, 0, tmp_path, {}).key() != key
+
+
 def test_other_settings_start_anew(tmp_path):
     job = QuickJob(tmp_path / "job")
     Pool([job], workers=1).run()

@@ -2,11 +2,14 @@ import importlib.util
 import json
 from pathlib import Path
 
+import pytest
 import torch
 from l2o_toy import toy_config
 from mmengine.config import Config
+from PIL import Image
 
-from mmasg.l2o import LSTMPolicy
+from mmasg.l2o import LSTMPolicy, NegativeLossReward
+from mmasg.l2o.policy_evaluation import mean_reward
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,18 +27,62 @@ def test_controllers_see_the_same_episodes(tmp_path, capsys):
     environment["config"] = environment["config"]._cfg_dict.to_dict()
     Config(dict(train_cfg=dict(environments=environment))).dump(tmp_path / "meta.py")
     torch.save(LSTMPolicy(num_groups=3).state_dict(), tmp_path / "policy.pth")
-    arguments = ["--policy", str(tmp_path / "policy.pth"), "--constant", "0", "1", "--random"]
+    arguments = [
+        "--policy",
+        str(tmp_path / "policy.pth"),
+        "--constant",
+        "0",
+        "1",
+        "--random",
+        "--hand-set",
+    ]
     arguments += ["--episodes", "2", "--out", str(tmp_path / "result.json")]
     tool.main([str(tmp_path / "meta.py"), *arguments])
     result = json.loads((tmp_path / "result.json").read_text())
     losses = result["losses"]
-    assert len(losses) == 4
+    assert list(losses)[1:] == ["random", "constant 0", "constant 1", "hand-set"]
     for runs in losses.values():
         assert [len(run) for run in runs] == [3, 3]
         # The first window is at multiplier 1 for everybody.
         assert [run[0] for run in runs] == [run[0] for run in losses["constant 1"]]
     assert losses["constant 0"] != losses["constant 1"]
     row = result["summary"]["constant 0"]
-    flat = [loss for run in losses["constant 0"] for loss in run[1:]]
-    assert abs(row["mean_loss"] - sum(flat) / len(flat)) < 1e-12
-    assert "constant 0" in capsys.readouterr().out
+    means = [(run[1] + run[2]) / 2 for run in losses["constant 0"]]
+    assert row["mean_loss"][0] == pytest.approx(sum(means) / 2, abs=1e-12)
+    assert row["mean_loss"][1] == pytest.approx(abs(means[0] - means[1]) / 2)  # sd / sqrt(2)
+    # The config's reward is the default: the decrease, whose mean over two windows telescopes.
+    decreases = [(run[0] - run[2]) / 2 for run in losses["constant 0"]]
+    assert row["reward"][0] == pytest.approx(sum(decreases) / 2)
+    first = next(iter(result["summary"].values()))
+    assert first["advantage"] == [0.0, 0.0]
+    assert row["advantage"][0] == pytest.approx(first["reward"][0] - row["reward"][0])
+    assert "| constant 0 |" in capsys.readouterr().out
+
+
+def test_a_diverged_episode_earns_the_lowest():
+    reward = NegativeLossReward(bound=9.0)
+    assert mean_reward([3.0, 2.0, 1.0], False, reward) == -1.5
+    assert mean_reward([3.0, 2.0, float("nan")], True, reward) == -5.5
+
+
+def test_rewards_of_a_training_as_table_and_picture(tmp_path, capsys):
+    tool = load_tool("plot_rewards")
+    log = tmp_path / "run" / "20260101" / "vis_data" / "scalars.json"
+    log.parent.mkdir(parents=True)
+    rows = [
+        dict(step=s, reward=s / 10, entropy=2.0, mean_multiplier=0.5, window_task_loss=1.0)
+        for s in range(1, 46)
+    ]
+    log.write_text("\n".join(map(json.dumps, [*rows, dict(step=45, **{"episode/number": 9})])))
+    evaluation = tmp_path / "evaluation.json"
+    evaluation.write_text(json.dumps(dict(summary=dict(random=dict(reward=[2.0, 0.1])))))
+    arguments = ["--evaluation", str(evaluation), "--out", str(tmp_path / "r.png")]
+    tool.main([str(tmp_path / "run"), *arguments])
+    output = capsys.readouterr().out
+    assert "| 1 to 25 | 1.300 | 2.000 | 0.500 | 1.000 |" in output
+    assert "| 26 to 45 | 3.550 |" in output
+    with Image.open(tmp_path / "r.png") as picture:
+        assert len(picture.convert("RGB").getcolors(1 << 24)) > 10
+    log.write_text(json.dumps(dict(step=1, loss=1.0)))
+    with pytest.raises(ValueError, match="has no 'reward'.*policy's training"):
+        tool.main([str(tmp_path / "run")])
