@@ -335,7 +335,7 @@ def _(folder, patch):
     start(toy(folder, model=segmentor(resnet18(folder / "nowhere.pth"))))
 
 
-@case("Consistency", "an ImageNet file with pickled code", "code.pth", "save its tensors anew")
+@case("Consistency", "an ImageNet file with pickled code", "code.pth", "a file of tensors")
 def _(folder, patch):
     torch.save(dict(state_dict=Code()), folder / "code.pth")
     start(toy(folder, model=segmentor(resnet18(folder / "code.pth"))))

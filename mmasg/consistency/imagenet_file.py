@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-import pickle
 from typing import Any
 
 import torch
 from mmengine.runner import CheckpointLoader
 from torch import Tensor
+
+from ..engine.safe_checkpoint import load_checkpoint
 
 _WRAPPERS = ("state_dict", "model", "model_state")
 
@@ -16,9 +17,9 @@ _WRAPPERS = ("state_dict", "model", "model_state")
 def read_imagenet_file(checkpoint: str, key: str) -> dict[str, Tensor]:
     """Return the flat state dict of an ImageNet checkpoint.
 
-    A path on disk and an ``http(s)`` address are read with ``weights_only=True``. All other
-    schemes that mmengine knows (``torchvision://``, ``open-mmlab://``, ``pip://``) are resolved
-    by mmengine.
+    A path on disk (see :func:`~mmasg.engine.safe_checkpoint.load_checkpoint`) and an ``http(s)``
+    address are read with ``weights_only=True``. All other schemes that mmengine knows
+    (``torchvision://``, ``open-mmlab://``, ``pip://``) are resolved by mmengine.
 
     Args:
         checkpoint: Path, address, or name with a scheme.
@@ -35,7 +36,7 @@ def read_imagenet_file(checkpoint: str, key: str) -> dict[str, Tensor]:
                 f"{key}: no file {checkpoint!r} (looked in {os.path.abspath(checkpoint)!r}). Give "
                 "an existing path, or a name such as 'torchvision://resnet101'"
             )
-        loaded = _read_local(checkpoint, key)
+        loaded = load_checkpoint(checkpoint, "cpu", key)
     else:
         try:
             if checkpoint.startswith(("http://", "https://")):
@@ -50,22 +51,6 @@ def read_imagenet_file(checkpoint: str, key: str) -> dict[str, Tensor]:
                 "machine with internet access and give its path instead"
             ) from error
     return _flatten(loaded, checkpoint, key)
-
-
-def _read_local(path: str, key: str) -> Any:
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"{key}: {path!r} is no plain file of tensors: it holds pickled code or is damaged, "
-            "and is not loaded. Get the file from a source you trust and save its tensors anew: "
-            "torch.save(model.state_dict(), path)"
-        ) from error
-    except (RuntimeError, EOFError, ValueError, OSError) as error:
-        raise ValueError(
-            f"{key}: {path!r} cannot be read as a checkpoint ({error}). It may be cut short: "
-            "fetch it again"
-        ) from error
 
 
 def _flatten(loaded: Any, checkpoint: str, key: str) -> dict[str, Tensor]:

@@ -31,11 +31,13 @@ class Bomb:
 
 def test_pickled_code_is_not_run(tmp_path, capsys):
     torch.save(dict(state_dict={"a": torch.ones(1)}, extra=Bomb()), tmp_path / "bomb.pth")
-    with pytest.raises(ValueError, match="pickled code or is damaged, and is not loaded.*anew"):
+    with pytest.raises(
+        ValueError, match=r"pickled code \(print\) and was not loaded.*a file of tensors"
+    ):
         read_imagenet_file(str(tmp_path / "bomb.pth"), KEY)
     with open(tmp_path / "plain.pkl", "wb") as file:
         pickle.dump(Bomb(), file)
-    with pytest.raises(ValueError, match="pickled code or is damaged"):
+    with pytest.raises(ValueError, match="no PyTorch checkpoint"):
         read_imagenet_file(str(tmp_path / "plain.pkl"), KEY)
     assert "code ran" not in capsys.readouterr().out
 
@@ -45,7 +47,7 @@ def test_truncated_file(tmp_path, share):
     torch.save({"weight": torch.randn(1000)}, tmp_path / "whole.pth")
     data = (tmp_path / "whole.pth").read_bytes()
     (tmp_path / "cut.pth").write_bytes(data[: int(share * len(data))])
-    with pytest.raises(ValueError, match=r"cut\.pth' .*(cut short|damaged)"):
+    with pytest.raises(ValueError, match=r"cut\.pth .* is truncated or no PyTorch checkpoint"):
         read_imagenet_file(str(tmp_path / "cut.pth"), KEY)
 
 

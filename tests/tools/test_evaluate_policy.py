@@ -1,28 +1,18 @@
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 import torch
 from l2o_toy import toy_config
+from load_tool import load_tool
 from mmengine.config import Config
 from PIL import Image
 
 from mmasg.l2o import LSTMPolicy, NegativeLossReward
 from mmasg.l2o.policy_evaluation import mean_reward
 
-ROOT = Path(__file__).parents[2]
-
-
-def load_tool(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / "analysis" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 def test_controllers_see_the_same_episodes(tmp_path, capsys):
-    tool = load_tool("evaluate_policy")
+    tool = load_tool("analysis/evaluate_policy")
     environment = dict(config=toy_config(tmp_path / "env", max_iters=12), window=4)
     environment["config"] = environment["config"]._cfg_dict.to_dict()
     Config(dict(train_cfg=dict(environments=environment))).dump(tmp_path / "meta.py")
@@ -66,7 +56,7 @@ def test_a_diverged_episode_earns_the_lowest():
 
 
 def test_rewards_of_a_training_as_table_and_picture(tmp_path, capsys):
-    tool = load_tool("plot_rewards")
+    tool = load_tool("analysis/plot_rewards")
     log = tmp_path / "run" / "20260101" / "vis_data" / "scalars.json"
     log.parent.mkdir(parents=True)
     rows = [

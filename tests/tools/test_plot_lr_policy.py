@@ -1,24 +1,13 @@
-import importlib.util
-from pathlib import Path
-
 import pytest
 from l2o_toy import GROUPS, toy_runner
+from load_tool import load_tool
 from PIL import Image
 
 from mmasg.visualization.scalar_log import read_multipliers
 
-ROOT = Path(__file__).parents[2]
-
-
-def load_tool(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / "analysis" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
 
 def test_picture_from_the_log_of_a_run(tmp_path, capsys):
-    tool = load_tool("plot_lr_policy")
+    tool = load_tool("analysis/plot_lr_policy")
     hook = dict(policy=None, mode="random", window=5)
     toy_runner(tmp_path / "run", hook=hook, max_iters=24).train()
     steps = read_multipliers(tmp_path / "run")
@@ -32,7 +21,7 @@ def test_picture_from_the_log_of_a_run(tmp_path, capsys):
 
 
 def test_errors(tmp_path):
-    tool = load_tool("plot_lr_policy")
+    tool = load_tool("analysis/plot_lr_policy")
     with pytest.raises(FileNotFoundError, match="give the work dir of a training"):
         tool.main([str(tmp_path)])
     log = tmp_path / "run" / "vis_data" / "scalars.json"

@@ -1,8 +1,7 @@
-import importlib.util
-
 import pytest
 import torch
-from mini_run import ROOT, write_config
+from load_tool import load_tool
+from mini_run import write_config
 from mmengine.config import Config
 
 from mmasg.visualization.scalar_log import read_multipliers
@@ -10,10 +9,7 @@ from mmasg.visualization.scalar_log import read_multipliers
 
 @pytest.fixture(scope="module")
 def soak():
-    spec = importlib.util.spec_from_file_location("soak", ROOT / "tools" / "soak.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_tool("soak")
 
 
 @pytest.mark.slow
