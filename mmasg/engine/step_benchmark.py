@@ -107,6 +107,28 @@ class RandomImages(Dataset):
         return dict(inputs=image, data_samples=sample)
 
 
+def _pipeline(config: Config) -> list[dict]:
+    dataset = config.train_dataloader.dataset
+    while "dataset" in dataset:
+        dataset = dataset.dataset
+    return dataset.get("pipeline") or []
+
+
+def image_size(config: Config) -> tuple[int, int]:
+    """Height and width of what the training pipeline crops to.
+
+    Raises:
+        ValueError: It crops to none.
+    """
+    sizes = [step["crop_size"] for step in _pipeline(config) if "crop_size" in step]
+    if not sizes:
+        raise ValueError(
+            "The training pipeline crops to no fixed size: give one, --size HEIGHT WIDTH."
+        )
+    last = sizes[-1]
+    return (last[0], last[1]) if isinstance(last, (tuple, list)) else (last, last)
+
+
 def use_random_images(config: Config, size: tuple[int, int] | None) -> None:
     """Put noise in the place of a config's training images.
 
@@ -117,19 +139,10 @@ def use_random_images(config: Config, size: tuple[int, int] | None) -> None:
     Raises:
         ValueError: If no size is given and the pipeline crops to none.
     """
-    dataset = config.train_dataloader.dataset
-    while "dataset" in dataset:
-        dataset = dataset.dataset
-    steps = dataset.get("pipeline") or []
-    task = "classification" if "PackClassification" in map(_type, steps) else "segmentation"
+    classifies = "PackClassification" in map(_type, _pipeline(config))
+    task = "classification" if classifies else "segmentation"
     if size is None:
-        sizes = [s["crop_size"] for s in steps if "crop_size" in s]
-        if not sizes:
-            raise ValueError(
-                "The training pipeline crops to no fixed size: give one, --size HEIGHT WIDTH."
-            )
-        last = sizes[-1]
-        size = tuple(last) if isinstance(last, (tuple, list)) else (last, last)  # type: ignore[assignment]
+        size = image_size(config)
     head = config.model.get("decode_head") or config.model.get("head")
     head = head[-1] if isinstance(head, (list, tuple)) else head
     config.train_dataloader.dataset = ConfigDict(
