@@ -38,18 +38,18 @@ train_dataloader = dict()  # the environments bring their own
 train_cfg = dict(
     type="PolicyGradientLoop",
     environments=environment,
-    max_iters=200,
+    max_iters=160,
     rollout_length=5,
     gamma=0.9,
     reward=dict(type="LossDecreaseReward"),
     baseline=dict(type="MovingAverageBaseline", momentum=0.95, normalise=True),
-    # With 0.01 (and a rate of 1e-2) every group's choice had frozen after 100 updates, by chance
+    # With 0.01 every group's choice had frozen after 100 updates, by chance
     # alone in those that matter little.
     entropy_weight=0.05,
 )
 optim_wrapper = dict(
     type="OptimWrapper",
-    optimizer=dict(type="Adam", lr=6e-3, betas=(0.9, 0.99)),
+    optimizer=dict(type="Adam", lr=1e-2, betas=(0.9, 0.99)),
     clip_grad=dict(max_norm=5.0),
 )
 default_hooks = dict(
