@@ -1,4 +1,4 @@
-# A control of the policy on the miniature of VisDA-17: mode='random' in place of what was learned.
+# A control of the policy on the miniature of VisDA-17: mode='random' in place of a policy.
 _base_ = "./mini_visda.py"
 # The paper's rule, in which windows double within the first epoch.
 window = dict(min_iters=6, growth=20)
