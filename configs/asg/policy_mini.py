@@ -38,7 +38,7 @@ train_dataloader = dict()  # the environments bring their own
 train_cfg = dict(
     type="PolicyGradientLoop",
     environments=environment,
-    max_iters=160,
+    max_iters=280,
     rollout_length=5,
     gamma=0.9,
     reward=dict(type="LossDecreaseReward"),

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from mmengine.logging import print_log
-from torch import Tensor
 
 from .baselines import MovingAverageBaseline
 from .environment import EnvironmentStep, TrainingEnvironment
@@ -193,7 +192,7 @@ class RolloutCollector:
         return dict(
             episode=self.episode,
             generator=self.generator.get_state(),
-            taken=self._taken if running else None,
+            taken=list(self._taken) if running else None,
             policy_state=None if self._policy_state is None else list(self._policy_state),
             task_loss=self._window.task_loss if self._window is not None else None,
             moving_average=self.baseline.state_dict()
@@ -211,14 +210,14 @@ class RolloutCollector:
         self._window = None
         if state["taken"] is None:
             return
-        taken: list[Tensor | list[float]] = state["taken"]
+        taken: list[list[float]] = state["taken"]
         print_log(
             f"Training the first {len(taken) + 1} windows of episode {self.episode} once more",
             logger="current",
         )
         self._reset()
         for multipliers in taken:
-            self._train_window(list(multipliers))
+            self._train_window(multipliers)
         assert self._window is not None
         hidden = state["policy_state"]
         self._policy_state = None if hidden is None else (hidden[0], hidden[1])
