@@ -38,14 +38,12 @@ train_dataloader = dict()  # the environments bring their own
 train_cfg = dict(
     type="PolicyGradientLoop",
     environments=environment,
-    max_iters=280,
+    max_iters=200,
     rollout_length=5,
     gamma=0.9,
-    reward=dict(type="LossDecreaseReward"),
+    reward=dict(type="NegativeLossReward"),
     baseline=dict(type="MovingAverageBaseline", momentum=0.95, normalise=True),
-    # With 0.01 every group's choice had frozen after 100 updates, by chance
-    # alone in those that matter little.
-    entropy_weight=0.05,
+    entropy_weight=0.01,
 )
 optim_wrapper = dict(
     type="OptimWrapper",
