@@ -30,26 +30,32 @@ def draw_classified_images(
     import matplotlib.pyplot as plt
 
     rows = -(-len(images) // columns)
-    line = 0.2
-    figure, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(2.2 * columns, rows * (2.5 + line * len(predictions))),
-        squeeze=False,
-        constrained_layout=True,
-    )
-    for axis in axes.flat:
-        axis.set_axis_off()
+    # In inches; the columns are as wide as the longest line below an image.
+    side, top, line, gap = 1.8, 0.35, 0.16, 0.15
+    longest = max(len(f"{model}: {n}") for model, names in predictions.items() for n in names)
+    width = max(side, 0.068 * longest) + gap
+    height = top + side + line * len(predictions) + gap
+    figure = plt.figure(figsize=(columns * width, rows * height))
     for i, (image, truth) in enumerate(zip(images, truths, strict=True)):
-        axis = axes.flat[i]
+        row, column = divmod(i, columns)
+        left, bottom = column * width + gap / 2, (rows - row) * height - top - side
+        axis = figure.add_axes(
+            (
+                left / (columns * width),
+                bottom / (rows * height),
+                side / (columns * width),
+                side / (rows * height),
+            )
+        )
+        axis.set_axis_off()
         axis.imshow(image)
         axis.set_title(truth, fontsize=11, fontweight="bold")
         for k, (model, names) in enumerate(predictions.items()):
             axis.text(
-                0.0,
-                -0.06 - 0.11 * k,
+                left,
+                bottom - 0.06 - line * k,
                 f"{model}: {names[i]}",
-                transform=axis.transAxes,
+                transform=figure.dpi_scale_trans,
                 fontsize=8,
                 va="top",
                 color="#1a7f37" if names[i] == truth else "#b3261e",
