@@ -58,7 +58,7 @@ class PolicyGradientLoop(BaseLoop):
     Example:
         >>> train_cfg = dict(
         ...     type='PolicyGradientLoop', max_iters=500,
-        ...     environments=dict(config='configs/asg/gta2cityscapes_fcn8s-vgg16.py',
+        ...     environments=dict(config='configs/asg/gta2cityscapes.py',
         ...                       window='gta5', episode_iters=4000))
         >>> train_dataloader = dict()
     """
