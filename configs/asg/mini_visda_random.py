@@ -6,10 +6,6 @@ custom_hooks = [
     dict(type="ChannelsLastHook"),
     dict(type="ImageNetConsistencyHook", loss_weight=0.1, eval_mode="all"),
     dict(
-        type="LayerLRPolicyHook",
-        policy="mini",
-        window=window,
-        last_layer="head.fc.2",
-        mode="random",
+        type="LayerLRPolicyHook", policy=None, window=window, last_layer="head.fc.2", mode="random"
     ),
 ]
