@@ -69,8 +69,9 @@ def main(rank, folder):
     found["rollouts"] = []
 
     def keep():
-        found["rollouts"].append(collect())
-        return found["rollouts"][-1]
+        rollout, measured = collect()
+        found["rollouts"].append(rollout)
+        return rollout, measured
 
     loop.collect = keep
     found["before"] = {k: v.clone() for k, v in runner.model.module.state_dict().items()}

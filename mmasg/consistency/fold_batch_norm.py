@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -41,7 +40,7 @@ def fold_batch_norms(network: nn.Module, run: Callable[[], Tensor]) -> int:
         originals.update({conv_name: conv, norm_name: norm})
         assert isinstance(conv, nn.Conv2d) and isinstance(norm, _BatchNorm)
         folded = fuse_conv_bn_eval(conv, norm).requires_grad_(False)
-        _replace(network, conv_name, _same_layout(folded, conv))
+        _replace(network, conv_name, folded)
         _replace(network, norm_name, nn.Identity().eval())
     if pairs and not _agree(before, run()):
         for name, module in originals.items():
@@ -105,16 +104,6 @@ def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
 
 def _is_fixed(norm: _BatchNorm) -> bool:
     return not norm.training and norm.running_mean is not None and norm.running_var is not None
-
-
-def _same_layout(folded: nn.Conv2d, conv: nn.Conv2d) -> nn.Conv2d:
-    # The product with the BatchNorm's scale may come out in another memory layout, in which the
-    # convolution would be slower.
-    weight = conv.weight
-    last = weight.is_contiguous(memory_format=torch.channels_last) and not weight.is_contiguous()
-    layout = torch.channels_last if last else torch.contiguous_format
-    folded.weight.data = folded.weight.data.contiguous(memory_format=layout)
-    return folded
 
 
 def _agree(before: Tensor, after: Tensor) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
-
 import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
@@ -16,7 +14,7 @@ from torch import Tensor, nn
 from ..engine.eval_mode import EvalMode, check_eval_mode
 from .agreement import Agreement
 from .taps import FeatureTap, LossTap
-from .teacher import ImageNetTeacher, build_teacher, find_student
+from .teacher import ImageNetTeacher, build_teacher, check_compile, find_student
 from .teacher_cache import TeacherCache
 
 _KEY = "ImageNetConsistencyHook"
@@ -96,7 +94,7 @@ class ImageNetConsistencyHook(Hook):
         if max_weighted_loss is not None:
             _check_number("max_weighted_loss", max_weighted_loss, zero=False)
         check_eval_mode(eval_mode, f"{_KEY}.eval_mode")
-        self._compile_options = _check_compile(compile_teacher)
+        self._compile_options = check_compile(compile_teacher)
         self.student_module = student_module
         self.teacher_cfg = teacher
         self.classifier_cfg = classifier
@@ -279,20 +277,6 @@ def _plain_student(model: nn.Module, name: str, runner: Runner) -> nn.Module:
         return student
     # Sharded parameters cannot be copied: build the model once more, and keep its backbone.
     return MODELS.build(runner.cfg.model).get_submodule(name)
-
-
-def _check_compile(options: bool | dict) -> dict | None:
-    """Return the arguments of ``torch.compile``, None where nothing is compiled."""
-    if isinstance(options, bool):
-        return {} if options else None
-    allowed = [name for name in inspect.signature(torch.compile).parameters if name != "model"]
-    unknown = [k for k in options if k not in allowed] if isinstance(options, dict) else [options]
-    if unknown:
-        raise ValueError(
-            f"{_KEY}.compile_teacher: got {options!r}; allowed are True, False, or a dict of "
-            f"torch.compile's arguments: {', '.join(allowed)}"
-        )
-    return dict(options)
 
 
 def _check_number(name: str, value: float, zero: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from dataclasses import dataclass
 
 import torch
@@ -124,6 +125,24 @@ class ImageNetTeacher(nn.Module):
             )
         with torch.autocast(features.device.type, enabled=False):
             return self.classifier(features.float())
+
+
+def check_compile(options: bool | dict) -> dict | None:
+    """Return the arguments of ``torch.compile``, None where nothing is compiled.
+
+    Raises:
+        ValueError: Neither a bool nor a dict of that function's arguments.
+    """
+    if isinstance(options, bool):
+        return {} if options else None
+    allowed = [name for name in inspect.signature(torch.compile).parameters if name != "model"]
+    unknown = [k for k in options if k not in allowed] if isinstance(options, dict) else [options]
+    if unknown:
+        raise ValueError(
+            f"{_KEY}.compile_teacher: got {options!r}; allowed are True, False, or a dict of "
+            f"torch.compile's arguments: {', '.join(allowed)}"
+        )
+    return dict(options)
 
 
 def find_student(model: nn.Module, name: str, teacher_given: bool) -> str:

@@ -146,6 +146,15 @@ class TrainingEnvironment:
         return EnvironmentStep(self._hook.observation(scalars), task_loss, done, diverged)
 
 
+def build_environments(
+    given: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+) -> list[TrainingEnvironment]:
+    """Build the environments of ``train_cfg.environments``: one's arguments, or a list of them."""
+    if isinstance(given, Mapping):
+        given = [given]
+    return [TrainingEnvironment(**arguments) for arguments in given]
+
+
 class _WindowHook(LayerLRHook):
     """Hands each window to the environment."""
 

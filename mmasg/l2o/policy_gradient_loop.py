@@ -9,13 +9,14 @@ import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.model import is_model_wrapper
-from mmengine.registry import LOOPS, TASK_UTILS
+from mmengine.registry import LOOPS
 from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader
 
 from .baselines import MovingAverageBaseline
-from .environment import TrainingEnvironment
+from .environment import build_environments
 from .policy import LSTMPolicy
+from .rewards import build_reward
 from .rollouts import RolloutCollector
 
 _STATE_KEY = "policy_gradient_loop"
@@ -94,32 +95,28 @@ class PolicyGradientLoop(BaseLoop):
                 "PolicyGradientLoop trains model=dict(type='ReinforcePolicy', num_groups=...), got "
                 f"{type(policy).__name__}."
             )
-        if isinstance(environments, Mapping):
-            environments = [environments]
         if not environments:
             raise ValueError("train_cfg.environments is empty: give at least one.")
-        average: MovingAverageBaseline | str | None = None
+        built: MovingAverageBaseline | str | None
         if isinstance(baseline, Mapping):
-            arguments = {key: value for key, value in baseline.items() if key != "type"}
-            average = MovingAverageBaseline(**arguments)
+            built = MovingAverageBaseline(**{k: v for k, v in baseline.items() if k != "type"})
         else:
-            average = baseline
+            built = baseline
         self.policy = policy
         self.entropy_weight = entropy_weight
         self.value_weight = value_weight
         self.collector = RolloutCollector(
             policy,
-            [TrainingEnvironment(**arguments) for arguments in environments],
-            TASK_UTILS.build(dict(reward or dict(type="LossDecreaseReward"))),
+            build_environments(environments),
+            build_reward(reward),
             rollout_length,
             gamma,
-            average,
+            built,
             runner.seed,
             get_rank(),
             get_world_size(),
             self._log_episode,
         )
-        self._measured: dict[str, float] = {}
         self.resumed: dict[str, Any] | None = None
 
         self._max_iters, self._iter = max_iters, 0
@@ -165,9 +162,9 @@ class PolicyGradientLoop(BaseLoop):
         self.runner.model.train()
         while self._iter < self._max_iters and not self.stop_training:
             self.runner.call_hook("before_train_iter", batch_idx=self._iter, data_batch=None)
-            rollout = self.collect()
+            rollout, measured = self.collect()
             outputs = self.runner.model.train_step(rollout, optim_wrapper=self.runner.optim_wrapper)
-            outputs.update(self._measured)
+            outputs.update(measured)
             self.runner.call_hook(
                 "after_train_iter", batch_idx=self._iter, data_batch=None, outputs=outputs
             )
@@ -177,10 +174,11 @@ class PolicyGradientLoop(BaseLoop):
         self.collector.close()
         return self.runner.model
 
-    def collect(self) -> dict[str, Any]:
-        """Let the policy act for one rollout; returns what ``ReinforcePolicy.loss`` takes."""
-        rollout, self._measured = self.collector.collect()
-        return dict(rollout, entropy_weight=self.entropy_weight, value_weight=self.value_weight)
+    def collect(self) -> tuple[dict[str, Any], dict[str, float]]:
+        """Act for one rollout: what ``ReinforcePolicy.loss`` takes, and values for the log."""
+        rollout, measured = self.collector.collect()
+        rollout.update(entropy_weight=self.entropy_weight, value_weight=self.value_weight)
+        return rollout, measured
 
     def _log_episode(self, summary: dict[str, float]) -> None:
         self.runner.visualizer.add_scalars(

@@ -8,6 +8,8 @@ which is what a diverged training earns.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 from mmengine.registry import TASK_UTILS
 
@@ -55,6 +57,11 @@ class NegativeLossReward:
     def __call__(self, previous_loss: float, loss: float) -> float:
         """Reward of a window from the mean losses of the window before and its own."""
         return max(-self.bound, -loss)
+
+
+def build_reward(config: Mapping[str, Any] | None) -> Any:
+    """Build a reward from its config; ``None`` gives the default, :class:`LossDecreaseReward`."""
+    return TASK_UTILS.build(dict(config or dict(type="LossDecreaseReward")))
 
 
 def _positive(bound: float) -> float:

@@ -64,7 +64,7 @@ def read_records(work_dir: str | Path, wanted: Callable[[dict], bool]) -> list[d
             f"no */vis_data/scalars.json below {str(work_dir)!r}: give the work dir of a training "
             "(with the LocalVisBackend)"
         )
-    records: dict[int, dict] = {}
+    records: dict[int, dict] = {}  # steps increase
     for file in files:
         for line in file.read_text(encoding="utf-8").splitlines():
             # The last line of a run that is at work may be half written.
@@ -73,7 +73,7 @@ def read_records(work_dir: str | Path, wanted: Callable[[dict], bool]) -> list[d
             record = json.loads(line)
             if wanted(record):
                 step = record.get("step", record.get("iter"))
-                for later in [s for s in records if s > step]:
-                    del records[later]
+                while records and next(reversed(records)) > step:  # of a run that was resumed
+                    records.popitem()
                 records[step] = record
-    return [records[step] for step in sorted(records)]
+    return list(records.values())

@@ -15,11 +15,12 @@ import argparse
 import json
 
 from mmengine.config import Config, DictAction
-from mmengine.registry import TASK_UTILS
 
 import mmasg  # noqa: F401
-from mmasg.l2o import TrainingEnvironment, build_policy
+from mmasg.l2o import build_policy
+from mmasg.l2o.environment import build_environments
 from mmasg.l2o.policy_evaluation import ControllerMaker, constant, evaluate, sampled, uniform
+from mmasg.l2o.rewards import build_reward
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -46,10 +47,6 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     config = Config.fromfile(args.config)
     config.merge_from_dict(args.cfg_options or {})
-    given = config.train_cfg.environments
-    environments = [
-        TrainingEnvironment(**item) for item in (given if isinstance(given, list) else [given])
-    ]
     policies = {name: build_policy(name) for name in args.policy}
     groups = next(iter(policies.values())).num_groups
     controllers: dict[str, ControllerMaker] = {
@@ -62,11 +59,10 @@ def main(argv: list[str] | None = None) -> None:
         controllers[f"constant {value:g}"] = constant([value] * groups)
     if args.hand_set:
         controllers["hand-set"] = constant([0.1] * (groups - 1) + [1.0])
-    reward = TASK_UTILS.build(config.train_cfg.get("reward") or dict(type="LossDecreaseReward"))
     result = evaluate(
-        environments,
+        build_environments(config.train_cfg.environments),
         controllers,
-        reward,
+        build_reward(config.train_cfg.get("reward")),
         args.episodes,
         args.seed,
         lambda number, name, losses: print(
@@ -74,11 +70,11 @@ def main(argv: list[str] | None = None) -> None:
             flush=True,
         ),
     )
-    columns = dict(reward=4, advantage=4, mean_loss=4, last_loss=4)
+    columns = ("reward", "advantage", "mean_loss", "last_loss")
     print(f"\n| {args.episodes} held-out episodes | {' | '.join(columns)} |")
     print("| --- |" + " ---: |" * len(columns))
     for name, row in result["summary"].items():
-        cells = [f"{row[key][0]:.{n}f} ± {row[key][1]:.{n}f}" for key, n in columns.items()]
+        cells = [f"{mean:.4f} ± {error:.4f}" for mean, error in map(row.get, columns)]
         print(f"| {name} | {' | '.join(cells)} |")
     if args.out:
         with open(args.out, "w", encoding="utf-8") as file:
