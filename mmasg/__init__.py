@@ -9,8 +9,28 @@ from .dependencies import check_dependencies
 #: The OpenMMLab family in use: ``'onedl'`` (maintained forks), ``'openmmlab'`` or ``'mixed'``.
 OPENMMLAB_FAMILY = check_dependencies()
 
-from . import consistency, datasets, engine, evaluation, l2o, models  # noqa: E402
+from . import (  # noqa: E402
+    checkpoint,
+    consistency,
+    datasets,
+    evaluation,
+    guard,
+    l2o,
+    models,
+    optim,
+    reproducible,
+)
 
 __version__ = "0.1.0"
 
-__all__ = ["consistency", "datasets", "engine", "evaluation", "l2o", "models"]
+__all__ = [
+    "checkpoint",
+    "consistency",
+    "datasets",
+    "evaluation",
+    "guard",
+    "l2o",
+    "models",
+    "optim",
+    "reproducible",
+]

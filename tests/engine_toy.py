@@ -17,8 +17,8 @@ from mmengine.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.runner import Runner
 from torch import nn
 
-import mmasg.engine.resumable_epoch_loop
-import mmasg.engine.sample_seeding  # noqa: F401
+import mmasg.reproducible.resumable_epoch_loop
+import mmasg.reproducible.sample_seeding  # noqa: F401
 
 
 @DATASETS.register_module(force=True)

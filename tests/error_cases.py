@@ -17,15 +17,15 @@ from mmengine.registry import HOOKS, init_default_scope
 from seg_toy import build_runner, resnet18, segmentor, toy_config, write_imagenet_file
 from street_files import write_ids, write_image
 
-from mmasg.command_line import enable_amp, read_config
+from mmasg.checkpoint import atomic_files
+from mmasg.commands.command_line import enable_amp, read_config
 from mmasg.datasets.gta5 import GTA5Dataset
 from mmasg.datasets.visda import VisDADataset
-from mmasg.engine import atomic_files
-from mmasg.engine.caffe_sgd import CaffeSGD
-from mmasg.engine.run_check import check_run
-from mmasg.engine.sample_seeding import KeyedInfiniteSampler, KeyedRandomnessDataset
-from mmasg.engine.step_dump import load_step_dump
+from mmasg.guard.run_check import check_run
+from mmasg.guard.step_dump import load_step_dump
 from mmasg.l2o.policy_file import build_policy
+from mmasg.optim.caffe_sgd import CaffeSGD
+from mmasg.reproducible.sample_seeding import KeyedInfiniteSampler, KeyedRandomnessDataset
 
 CASES = []
 
@@ -66,7 +66,7 @@ def grouped(folder, paramwise_cfg, **extra):
 
 
 def parse(*words):
-    from mmasg.command_line import add_common_arguments
+    from mmasg.commands.command_line import add_common_arguments
 
     parser = argparse.ArgumentParser()
     parser.add_argument("config")
@@ -134,7 +134,7 @@ def _(folder, patch):
 
 
 def no_gpu(patch):
-    for module in ("mmasg.engine.run_check", "mmasg.command_line"):
+    for module in ("mmasg.guard.run_check", "mmasg.commands.command_line"):
         patch.setattr(f"{module}.is_cuda_available", lambda: False)
 
 

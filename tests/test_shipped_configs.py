@@ -19,7 +19,7 @@ from seg_toy import (
     train,
 )
 
-from mmasg.engine import preset_num_groups
+from mmasg.optim.group_presets import preset_num_groups
 
 W = 5.0
 CONFIGS = Path(mmseg.__file__).parent / ".mim/configs"

@@ -21,8 +21,8 @@ from pathlib import Path
 import torch
 
 import mmasg  # noqa: F401  (registers what configs name)
-from mmasg.command_line import add_common_arguments, enable_amp, read_config
-from mmasg.engine.step_benchmark import Variant, hook_variants, run_benchmark, use_random_images
+from mmasg.benchmark.step_benchmark import Variant, hook_variants, run_benchmark, use_random_images
+from mmasg.commands.command_line import add_common_arguments, enable_amp, read_config
 
 PARTS = (
     "data",

@@ -16,8 +16,8 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 
 import mmasg  # noqa: F401  (registers the data sets)
-from mmasg.datasets.doctor import check_config
-from mmasg.datasets.doctor_report import as_text, save
+from mmasg.datasets.doctor.inspection import check_config
+from mmasg.datasets.doctor.report import as_text, save
 
 
 def main() -> int:

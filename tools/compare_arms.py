@@ -13,12 +13,12 @@ from pathlib import Path
 
 import torch
 
-from mmasg.experiments.arms import select
-from mmasg.experiments.jobs import Job, Pool
-from mmasg.experiments.miniature_arms import CONTROL_ARMS, DEMO_ARMS, TESTS, WEIGHTS
-from mmasg.experiments.miniature_data import make_miniature_data
-from mmasg.experiments.report import write_pictures
-from mmasg.experiments.tables import spread_table
+from mmasg.benchmark.arms import select
+from mmasg.benchmark.jobs import Job, Pool
+from mmasg.benchmark.report import write_pictures
+from mmasg.benchmark.tables import spread_table
+from mmasg.miniature.miniature_arms import CONTROL_ARMS, DEMO_ARMS, TESTS, WEIGHTS
+from mmasg.miniature.miniature_data import make_miniature_data
 
 
 def parse_args() -> argparse.Namespace:

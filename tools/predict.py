@@ -15,8 +15,12 @@ from mmengine.dataset import Compose, pseudo_collate
 from mmengine.registry import MODELS, init_default_scope
 from tqdm import tqdm
 
-from mmasg.command_line import read_config
-from mmasg.prediction import find_images, load_weights, prediction_pipeline
+from mmasg.commands.command_line import read_config
+from mmasg.prediction.image_prediction import (
+    find_images,
+    load_weights,
+    prediction_pipeline,
+)
 from mmasg.visualization.prediction_grid import colourise
 
 

@@ -10,7 +10,7 @@ import argparse
 import torch
 
 import mmasg  # noqa: F401  (registers what configs name)
-from mmasg.engine.step_dump import replay_step
+from mmasg.guard.step_dump import replay_step
 
 
 def main() -> None:

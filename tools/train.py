@@ -5,8 +5,13 @@ import argparse
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmasg.command_line import add_common_arguments, enable_amp, join_processes, read_config
-from mmasg.engine.run_check import check_run
+from mmasg.commands.command_line import (
+    add_common_arguments,
+    enable_amp,
+    join_processes,
+    read_config,
+)
+from mmasg.guard.run_check import check_run
 
 
 def parse_args() -> argparse.Namespace:

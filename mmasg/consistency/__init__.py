@@ -2,6 +2,7 @@
 
 from mmengine.registry import MODELS
 
+from .eval_mode import EvalModeHook
 from .hook import ImageNetConsistencyHook
 from .losses import FeatureCosineLoss, FeatureL2Loss, ImageNetKLLoss, WeightL2Loss
 from .teacher import ImageNetTeacher, build_teacher
@@ -11,6 +12,7 @@ for _loss in (ImageNetKLLoss, FeatureL2Loss, FeatureCosineLoss, WeightL2Loss):
     MODELS.register_module(module=_loss)
 
 __all__ = [
+    "EvalModeHook",
     "FeatureCosineLoss",
     "FeatureL2Loss",
     "ImageNetConsistencyHook",

@@ -11,8 +11,8 @@ from mmengine.registry import HOOKS, MODELS
 from mmengine.runner import BaseLoop, Runner
 from torch import Tensor, nn
 
-from ..engine.eval_mode import EvalMode, check_eval_mode
 from .agreement import Agreement
+from .eval_mode import EvalMode, check_eval_mode
 from .taps import FeatureTap, LossTap
 from .teacher import ImageNetTeacher, build_teacher, check_compile, find_student
 from .teacher_cache import TeacherCache
@@ -56,7 +56,7 @@ class ImageNetConsistencyHook(Hook):
             ``(cap / KL).detach()`` for that iteration, with the KL averaged over ranks. The
             paper: 9 on GTA5 with the policy. Defaults to None, no cap.
         eval_mode (str, optional): Which layers stay in eval mode, see
-            :class:`mmasg.engine.eval_mode.EvalModeHook`. Defaults to ``'pretrained'``.
+            :class:`mmasg.consistency.eval_mode.EvalModeHook`. Defaults to ``'pretrained'``.
         agreement (dict, optional): After the run, log the share of images on which student and
             teacher give the same ImageNet top-1: ``dict(images='folder')`` or
             ``dict(split='val')``. Defaults to None, not measured.

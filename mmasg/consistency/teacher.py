@@ -10,10 +10,11 @@ import torch
 from mmengine.registry import MODELS
 from torch import Tensor, nn
 
-from ..engine.eval_mode import get_student, parts_with_checkpoint, pretrained_checkpoint
+from mmasg.checkpoint.imagenet_file import read_imagenet_file
+
 from .classifiers import build_classifier
+from .eval_mode import get_student, parts_with_checkpoint, pretrained_checkpoint
 from .fold_batch_norm import fold_batch_norms
-from .imagenet_file import read_imagenet_file
 from .taps import FeatureTap, named_part
 from .teacher_weights import check_same_architecture, load_every_tensor
 

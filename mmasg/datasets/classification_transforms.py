@@ -10,7 +10,7 @@ from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
 from PIL import Image
 
-from mmasg.models.classification_sample import ClassificationSample
+from .classification_sample import ClassificationSample
 
 _FILTERS = {
     "nearest": Image.Resampling.NEAREST,
@@ -82,7 +82,7 @@ class PackClassification(BaseTransform):
     """Pack the image and its label for a classifier.
 
     Gives ``inputs``, a uint8 tensor (3, H, W), and ``data_samples``, a
-    :class:`~mmasg.models.classification_sample.ClassificationSample`.
+    :class:`~mmasg.datasets.classification_sample.ClassificationSample`.
 
     Args:
         meta_keys: What to keep in the sample's meta information, where present.

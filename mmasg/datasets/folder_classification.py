@@ -11,13 +11,8 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 
-from mmasg.datasets.class_folders import (
-    IMAGE_SUFFIXES,
-    explain_difference,
-    list_images,
-    read_classes,
-)
-from mmasg.datasets.image_list import classes_of_list, read_image_list
+from .class_folders import IMAGE_SUFFIXES, explain_difference, list_images, read_classes
+from .image_list import classes_of_list, read_image_list
 
 
 @DATASETS.register_module()

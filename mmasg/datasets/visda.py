@@ -6,7 +6,7 @@ from typing import Any
 
 from mmengine.registry import DATASETS
 
-from mmasg.datasets.folder_classification import FolderClassificationDataset
+from .folder_classification import FolderClassificationDataset
 
 VISDA_CLASSES = (
     "aeroplane",

@@ -1,14 +1,15 @@
 """Backbones, heads and the classifier that MMSegmentation lacks."""
 
-from . import pip_checkpoint
 from .classifier import SameSizeDataPreprocessor, SynRealClassifier
 from .classifier_head import MLPClassifierHead
 from .classifier_tta import SigmoidMeanTTAModel
 from .efficientnet_lite import EfficientNetLite0
 from .fcn8s_head import FCN8sHead
+from .memory_format import ChannelsLastHook
 from .vgg import VGG16
 
 __all__ = [
+    "ChannelsLastHook",
     "EfficientNetLite0",
     "FCN8sHead",
     "MLPClassifierHead",
@@ -16,5 +17,4 @@ __all__ = [
     "SigmoidMeanTTAModel",
     "SynRealClassifier",
     "VGG16",
-    "pip_checkpoint",
 ]

@@ -9,7 +9,7 @@ from mmengine.model import BaseModel, ImgDataPreprocessor
 from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 
-from mmasg.models.classification_sample import ClassificationSample, set_prediction
+from mmasg.datasets.classification_sample import ClassificationSample, set_prediction
 
 
 @MODELS.register_module()

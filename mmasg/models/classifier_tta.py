@@ -9,7 +9,7 @@ from mmengine.model import BaseTTAModel
 from mmengine.registry import MODELS
 from mmengine.structures import BaseDataElement
 
-from mmasg.models.classification_sample import set_prediction
+from mmasg.datasets.classification_sample import set_prediction
 
 
 @MODELS.register_module()

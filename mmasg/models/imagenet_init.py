@@ -12,7 +12,7 @@ from typing import Any
 from mmengine.model import BaseModule, PretrainedInit
 from torch import Tensor, nn
 
-from ..consistency.imagenet_file import read_imagenet_file
+from mmasg.checkpoint.imagenet_file import read_imagenet_file
 
 
 def pretrained_cfg(pretrained: str | None, init_cfg: Any) -> Any:

@@ -3,12 +3,7 @@ import math
 import pytest
 import torch
 
-from mmasg.consistency.losses import (
-    FeatureCosineLoss,
-    FeatureL2Loss,
-    ImageNetKLLoss,
-    WeightL2Loss,
-)
+from mmasg.consistency.losses import FeatureCosineLoss, FeatureL2Loss, ImageNetKLLoss, WeightL2Loss
 
 
 def test_kl_by_hand():

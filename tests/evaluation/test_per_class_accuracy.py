@@ -11,8 +11,8 @@ from PIL import Image
 from sklearn.metrics import balanced_accuracy_score
 from sklearn.metrics import confusion_matrix as sklearn_matrix
 
+from mmasg.datasets.classification_sample import ClassificationSample, set_prediction
 from mmasg.evaluation.per_class_accuracy import PerClassAccuracy, confusion_matrix
-from mmasg.models.classification_sample import ClassificationSample, set_prediction
 
 
 def samples_of(truth, prediction, classes):

@@ -73,7 +73,7 @@ def test_zero_keeps_the_weights_bit_for_bit(kind, kwargs):
 
 @pytest.mark.parametrize("freeze", [False, True])
 def test_rate_inside_the_momentum_runs_on_unless_frozen(freeze):
-    from mmasg.engine.caffe_sgd import CaffeSGD
+    from mmasg.optim.caffe_sgd import CaffeSGD
 
     optimizer, a, b = two_groups(CaffeSGD, momentum=0.9, freeze_at_zero=freeze)
     rates = GroupRates(optimizer)

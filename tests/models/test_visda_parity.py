@@ -12,7 +12,7 @@ from mmengine.runner import BaseLoop
 
 import mmasg.models.classifier_head
 import mmasg.models.classifier_tta  # noqa: F401
-from mmasg.models.classification_sample import ClassificationSample
+from mmasg.datasets.classification_sample import ClassificationSample
 from mmasg.models.classifier import SynRealClassifier  # noqa: F401
 
 TESTS = Path(__file__).parents[1]

@@ -11,7 +11,7 @@ from mmengine.registry import MODELS, init_default_scope
 import mmasg  # noqa: F401
 from mmasg.l2o.policy import LSTMPolicy
 from mmasg.l2o.policy_file import build_policy
-from mmasg.models.reference_checkpoint import (
+from mmasg.released.reference_checkpoint import (
     KINDS,
     expected_shapes,
     from_reference,

@@ -99,7 +99,7 @@ def test_launcher_gives_each_process_its_threads(tmp_path):
     code = tmp_path / "threads.py"
     code.write_text(
         "import sys, argparse, torch\n"
-        "from mmasg.command_line import add_common_arguments, read_config\n"
+        "from mmasg.commands.command_line import add_common_arguments, read_config\n"
         "parser = argparse.ArgumentParser(); parser.add_argument('config')\n"
         "add_common_arguments(parser)\n"
         "read_config(parser.parse_args())\n"

@@ -28,7 +28,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import mmasg  # noqa: F401  registers what configs name
-from mmasg.command_line import add_common_arguments, read_config
+from mmasg.commands.command_line import add_common_arguments, read_config
 
 DEFAULT_CONFIG = "configs/asg/mini_gta2cityscapes_baseline.py"
 

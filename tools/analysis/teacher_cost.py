@@ -21,9 +21,9 @@ from mmengine.registry import MODELS, init_default_scope
 from torch.utils.benchmark import Timer
 
 import mmasg  # noqa: F401
+from mmasg.benchmark.step_benchmark import image_size
 from mmasg.consistency import ImageNetTeacher, build_teacher
 from mmasg.consistency.fold_batch_norm import fold_batch_norms
-from mmasg.engine.step_benchmark import image_size
 
 
 def parse_args() -> argparse.Namespace:

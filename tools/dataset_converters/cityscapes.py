@@ -11,9 +11,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmasg.datasets.conversion_jobs import cityscapes_jobs, convert_cityscapes_file
-from mmasg.datasets.converter_command import add_run_options, run_converter
-from mmasg.datasets.label_conversion import ConversionReport, run_conversion
+from mmasg.datasets.conversion.conversion_jobs import cityscapes_jobs, convert_cityscapes_file
+from mmasg.datasets.conversion.converter_command import add_run_options, run_converter
+from mmasg.datasets.conversion.label_conversion import ConversionReport, run_conversion
 
 
 def convert(args: argparse.Namespace) -> ConversionReport:

@@ -11,10 +11,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmasg.datasets.conversion_jobs import custom_jobs
-from mmasg.datasets.converter_command import add_run_options, run_converter
-from mmasg.datasets.id_map import load_id_map
-from mmasg.datasets.label_conversion import ConversionReport, run_conversion
+from mmasg.datasets.conversion.conversion_jobs import custom_jobs
+from mmasg.datasets.conversion.converter_command import add_run_options, run_converter
+from mmasg.datasets.conversion.id_map import load_id_map
+from mmasg.datasets.conversion.label_conversion import ConversionReport, run_conversion
 
 
 def convert(args: argparse.Namespace) -> ConversionReport:

@@ -14,9 +14,9 @@ import sys
 import time
 from pathlib import Path
 
-from mmasg.datasets.miniature import TASKS
-from mmasg.datasets.miniature.jobs import check_stamp, remove_stamp, run_job
-from mmasg.datasets.parallel import parallel_map
+from mmasg.files.parallel import parallel_map
+from mmasg.miniature import TASKS
+from mmasg.miniature.jobs import check_stamp, remove_stamp, run_job
 
 
 def parse_args(arguments: list[str] | None = None) -> argparse.Namespace:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 
-from mmasg.models.reference_checkpoint import from_reference, to_reference
+from mmasg.released.reference_checkpoint import from_reference, to_reference
 
 
 def read(path: Path):

@@ -1,0 +1,1 @@
+"""Original labels into training ids."""

@@ -1,0 +1,230 @@
+"""A user's own table from label ids or colours to training ids, from YAML or CSV."""
+
+from __future__ import annotations
+
+import csv
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from PIL import Image
+
+from mmasg.datasets.class_maps import CLASSES, IGNORE
+
+from .label_conversion import UNKNOWN, convert_ids, lookup_table, read_ids
+
+IGNORE_WORDS = ("ignore", "ignored", "void")
+Colour = tuple[int, int, int]
+
+
+@dataclass(frozen=True)
+class IdMap:
+    """What every value of a label file becomes.
+
+    Attributes:
+        ids: Training id of every label id; empty for a map of colours.
+        colours: Training id of every RGB colour; empty for a map of ids.
+        unlisted: ``'error'`` (a value that is not listed makes the file mislabelled) or
+            ``'ignore'`` (it becomes 255).
+    """
+
+    ids: dict[int, int]
+    colours: dict[Colour, int]
+    unlisted: str = "error"
+
+    def convert(self, path: Path) -> np.ndarray:
+        """Converts one label file.
+
+        Args:
+            path: A picture of ids (grey or palette) or of colours, whichever the map lists.
+
+        Returns:
+            Training ids of shape (H, W), uint8.
+
+        Raises:
+            ValueError: The file holds values that the map does not list, or the other kind.
+            OSError: The file is unreadable.
+        """
+        unknown = UNKNOWN if self.unlisted == "error" else IGNORE
+        if self.ids:
+            return convert_ids(read_ids(path), lookup_table(self.ids, unknown))
+        packed = _read_colours(path)
+        keys = np.array([_pack(colour) for colour in self.colours], dtype=np.uint32)
+        order = np.argsort(keys)
+        keys, values = keys[order], np.array(list(self.colours.values()), np.uint16)[order]
+        place = np.searchsorted(keys, packed).clip(max=len(keys) - 1)
+        result = np.where(keys[place] == packed, values[place], np.uint16(unknown))
+        bad = result == UNKNOWN
+        if bad.any():
+            listed = [list(_unpack(value)) for value in np.unique(packed[bad])[:10]]
+            raise ValueError(
+                f"mislabelled: {int(bad.sum())} pixels have colours that the map lacks: {listed}"
+            )
+        return result.astype(np.uint8)
+
+
+def load_id_map(path: str | Path, classes: tuple[str, ...] = CLASSES) -> IdMap:
+    """Reads a map from a file.
+
+    YAML: ``map:`` with a line a value, ``17: road``, ``'128,64,128': road`` or
+    ``'#804080': road``, and optionally ``unlisted: error`` (default) or ``ignore``. CSV: a header
+    ``id,class`` or ``red,green,blue,class``, then a line a value. What a value becomes is the
+    name of a class, its training id, or ``ignore``.
+
+    Args:
+        path: ``*.yaml``, ``*.yml`` or ``*.csv``.
+        classes: Names of the training classes. Default: the 19 of Cityscapes.
+
+    Returns:
+        The map.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is wrong; the message names the line's value and what is allowed.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"--id-map: no file {path.absolute()}; "
+            "tools/dataset_converters/id_map_example.yaml is an example"
+        )
+    if path.suffix in (".yaml", ".yml"):
+        pairs, unlisted = _yaml_pairs(path)
+    elif path.suffix == ".csv":
+        pairs, unlisted = _csv_pairs(path), "error"
+    else:
+        raise ValueError(f"--id-map {path}: must end in .yaml, .yml or .csv")
+    ids: dict[int, int] = {}
+    colours: dict[Colour, int] = {}
+    for key, name in pairs:
+        where = f"{path}: {key!r}: {name!r}"
+        value = _parse_key(key, where)
+        target = _train_id(name, classes, where)
+        if value in ids or value in colours:
+            raise ValueError(f"{where}: the value is listed twice")
+        if isinstance(value, tuple):
+            colours[value] = target
+        else:
+            ids[value] = target
+    if ids and colours:
+        raise ValueError(f"{path} mixes ids and colours; a map holds one kind")
+    if not ids and not colours:
+        raise ValueError(f"{path} lists nothing")
+    return IdMap(ids, colours, unlisted)
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """Keeps a mapping's pairs as a list, so that a key given twice is noticed."""
+
+
+_StrictLoader.add_constructor(
+    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG,
+    lambda loader, node: _Pairs(
+        (loader.construct_object(key, deep=True), loader.construct_object(value, deep=True))
+        for key, value in node.value
+    ),
+)
+
+
+class _Pairs(list):
+    """The pairs of a YAML mapping."""
+
+
+def _yaml_pairs(path: Path) -> tuple[list[tuple[Any, Any]], str]:
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path} is not valid YAML: {error}") from error
+    top = dict(content) if isinstance(content, _Pairs) else {}
+    unknown = [key for key in top if key not in ("map", "unlisted")]
+    if not isinstance(top.get("map"), _Pairs) or unknown:
+        raise ValueError(
+            f"{path}: expected 'map:' with a value and a class a line, and optionally 'unlisted:'; "
+            f"found {sorted(map(str, top)) or type(content).__name__}"
+        )
+    unlisted = top.get("unlisted", "error")
+    if unlisted not in ("error", "ignore"):
+        raise ValueError(f"{path}: unlisted must be 'error' or 'ignore', not {unlisted!r}")
+    return top["map"], unlisted
+
+
+def _csv_pairs(path: Path) -> list[tuple[Any, Any]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.reader(file) if row and not row[0].lstrip().startswith("#")]
+    header = [cell.strip().lower() for cell in rows[0]] if rows else []
+    if header not in (["id", "class"], ["red", "green", "blue", "class"]):
+        raise ValueError(
+            f"{path}: the first line must be 'id,class' or 'red,green,blue,class', not "
+            f"{','.join(header)!r}"
+        )
+    pairs = []
+    for row in rows[1:]:
+        if len(row) != len(header):
+            raise ValueError(f"{path}: {','.join(row)!r} has {len(row)} cells, not {len(header)}")
+        pairs.append((",".join(cell.strip() for cell in row[:-1]), row[-1].strip()))
+    return pairs
+
+
+def _parse_key(key: Any, where: str) -> int | Colour:
+    """An id or a colour out of what the file says."""
+    parts: list[Any]
+    if isinstance(key, str) and len(key) == 7 and key.startswith("#"):
+        try:
+            return int(key[1:3], 16), int(key[3:5], 16), int(key[5:7], 16)
+        except ValueError:
+            parts = [key]
+    else:
+        parts = key.split(",") if isinstance(key, str) else [key]
+    try:
+        if any(isinstance(part, (bool, float)) for part in parts):
+            raise ValueError
+        numbers = [int(part) for part in parts]
+    except (ValueError, TypeError):
+        numbers = []
+    if len(numbers) == 1 and 0 <= numbers[0] <= 65535:
+        return numbers[0]
+    if len(numbers) == 3 and all(0 <= number <= 255 for number in numbers):
+        return numbers[0], numbers[1], numbers[2]
+    raise ValueError(
+        f"{where}: expected an id from 0 to 65535, a colour such as '128,64,128' or '#804080'"
+    )
+
+
+def _train_id(name: Any, classes: tuple[str, ...], where: str) -> int:
+    text = str(name).strip().lower()
+    if text in IGNORE_WORDS or text == str(IGNORE):
+        return IGNORE
+    if text in classes:
+        return classes.index(text)
+    if text.isdigit() and int(text) < len(classes):
+        return int(text)
+    near = difflib.get_close_matches(text, classes, 1)
+    hint = f" (did you mean {near[0]!r}?)" if near else ""
+    raise ValueError(
+        f"{where}: not a class{hint}; allowed are 'ignore', 0 to {len(classes) - 1}, and "
+        f"{', '.join(classes)}"
+    )
+
+
+def _read_colours(path: Path) -> np.ndarray:
+    with Image.open(path) as picture:
+        if picture.mode not in ("RGB", "RGBA", "P"):
+            raise ValueError(
+                f"it is a {picture.mode} picture, but the map lists colours; list ids instead"
+            )
+        pixels = np.asarray(picture.convert("RGB")).astype(np.uint32)
+    return (pixels[..., 0] << 16) | (pixels[..., 1] << 8) | pixels[..., 2]
+
+
+def _pack(colour: Iterable[int]) -> int:
+    red, green, blue = colour
+    return red << 16 | green << 8 | blue
+
+
+def _unpack(value: int) -> Colour:
+    value = int(value)
+    return value >> 16, value >> 8 & 255, value & 255

@@ -1,1 +1,0 @@
-"""Train and test several configs side by side and compare them."""

@@ -1,0 +1,5 @@
+"""Checks of configs, runs and steps, before they spoil anything; dumps of single steps."""
+
+from .non_finite import NonFiniteLossHook
+
+__all__ = ["NonFiniteLossHook"]

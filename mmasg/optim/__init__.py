@@ -1,0 +1,16 @@
+"""Layer groups and their presets, the optimizer-wrapper constructor, SGD forms, schedules."""
+
+from .caffe_sgd import CaffeSGD
+from .group_presets import preset_groups, preset_names, preset_num_groups
+from .layer_groups import LayerGroupOptimWrapperConstructor
+from .warmup_poly import WarmupPolyLR, warmup_poly_factor
+
+__all__ = [
+    "CaffeSGD",
+    "LayerGroupOptimWrapperConstructor",
+    "WarmupPolyLR",
+    "preset_groups",
+    "preset_names",
+    "preset_num_groups",
+    "warmup_poly_factor",
+]

@@ -1,0 +1,1 @@
+"""The files that the paper's authors released, and ours: one into the other."""
