@@ -17,9 +17,6 @@ from mmengine.registry import DATASETS, MODELS, TRANSFORMS
 from mmengine.runner import Runner
 from torch import nn
 
-import mmasg.reproducible.resumable_epoch_loop
-import mmasg.reproducible.sample_seeding  # noqa: F401
-
 
 @DATASETS.register_module(force=True)
 class EngineToyDataset(BaseDataset):

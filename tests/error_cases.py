@@ -25,7 +25,7 @@ from mmasg.guard.run_check import check_run
 from mmasg.guard.step_dump import load_step_dump
 from mmasg.l2o.policy_file import build_policy
 from mmasg.optim.caffe_sgd import CaffeSGD
-from mmasg.reproducible.sample_seeding import KeyedInfiniteSampler, KeyedRandomnessDataset
+from mmasg.reproducible import KeyedInfiniteSampler, KeyedRandomnessDataset
 
 CASES = []
 
@@ -98,7 +98,7 @@ def _(folder, patch):
     start(toy(folder, dict(loss_wieght=2.0)))
 
 
-@case("Config", "a misspelt top-level key", "custom_hook", "Rename it to 'custom_hooks'")
+@case("Config", "a misspelt top-level key", "custom_hook", "Did you mean 'custom_hooks'?")
 def _(folder, patch):
     config = toy(folder)
     config["custom_hook"] = config.pop("custom_hooks")

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 
 from mmasg.l2o.layer_lr_hook import LayerLRHook
+from mmasg.wrapped_model import unwrap
 
 
 @HOOKS.register_module(force=True)
@@ -23,7 +23,7 @@ class RecordHook(Hook):
 
     @staticmethod
     def _weights(runner):
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         return {
             k: v.detach().clone() for k, v in model.state_dict().items() if v.is_floating_point()
         }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
+
+from mmasg.errors import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,6 @@ def select(arms: Iterable[Arm], only: list[str] | None) -> list[Arm]:
     known = sorted({a.key for a in arms} | {a.task for a in arms})
     for name in only:
         if name not in known:
-            close = get_close_matches(name, known, n=1)
-            hint = f" Did you mean '{close[0]}'?" if close else ""
+            hint = did_you_mean(name, known)
             raise ValueError(f"--only: got {name!r}, allowed are {', '.join(known)}.{hint}")
     return [a for a in arms if a.key in only or a.task in only]

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from mmengine.model import is_model_wrapper
+
+from mmasg.wrapped_model import unwrap
 
 
 class StepTimer:
@@ -92,7 +93,7 @@ def time_runner(runner: Any, timer: StepTimer) -> None:
     from mmasg.consistency import ImageNetConsistencyHook
     from mmasg.l2o.layer_lr_hook import LayerLRHook
 
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrap(runner.model)
     timer.wrap(model, "forward", "student forward")
     timer.wrap(model.data_preprocessor, "forward", "preprocessing")
     timer.wrap(runner.optim_wrapper, "backward", "backward")

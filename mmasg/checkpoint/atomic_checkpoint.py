@@ -10,9 +10,10 @@ from typing import Any
 
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import CheckpointHook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
+
+from mmasg.wrapped_model import unwrap
 
 from .atomic_files import (
     ATOMIC_BACKEND,
@@ -189,7 +190,7 @@ def check_same_run(runner: Any, checkpoint: dict) -> None:
             f"{where} holds no checkpoint of a training run that could be resumed (no "
             "'state_dict' or 'meta'). Set load_from without --resume to start from its weights."
         )
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrap(runner.model)
     own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     other = {name: tuple(value.shape) for name, value in saved.items()}
     differing = [n for n in {**own, **other} if own.get(n) != other.get(n)]

@@ -23,6 +23,8 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import CheckpointLoader
 
+from mmasg.errors import first_of
+
 TRUST = "MMASG_TRUST_CHECKPOINTS"
 
 
@@ -60,7 +62,7 @@ def load_checkpoint(filename: str | Path, map_location: Any = None, key: str = "
     prefix = f"{key}: " if key else ""
     if not path.is_file():
         near = sorted(p.name for p in path.parent.glob("*.pth")) if path.parent.is_dir() else []
-        there = f"{path.parent} has {', '.join(near[:8])}" if near else f"{path.parent} has none"
+        there = f"{path.parent} has {first_of(near)}" if near else f"{path.parent} has none"
         raise FileNotFoundError(
             f"{prefix}there is no checkpoint {path}; {there}. Check the path, or download the file."
         )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-from difflib import get_close_matches
 from pathlib import Path
 
 import torch
 from mmengine.config import Config, DictAction
 from mmengine.device import is_cuda_available, is_musa_available, is_npu_available
+
+from mmasg.errors import did_you_mean
 
 from .cpu_processes import join_on_cpu
 
@@ -114,6 +115,5 @@ def _share_the_machine(cfg: Config) -> None:
 def _no_config(path: Path) -> str:
     folder = path.parent if path.parent.is_dir() else Path("configs/asg")
     names = sorted(p.name for p in folder.glob("*.py")) if folder.is_dir() else []
-    close = get_close_matches(path.name, names, n=3, cutoff=0.4)
-    hint = f" Did you mean {' or '.join(str(folder / c) for c in close)}?" if close else ""
+    hint = did_you_mean(folder / path.name, [str(folder / n) for n in names], most=3)
     return f"config: no file {str(path)!r} (from {os.getcwd()!r}).{hint}"

@@ -8,9 +8,10 @@ from pathlib import Path
 import torch
 from mmengine.dist import all_reduce, get_rank, get_world_size
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import Tensor, nn
+
+from mmasg.wrapped_model import unwrap
 
 from .taps import FeatureTap
 from .teacher import ImageNetTeacher
@@ -95,7 +96,7 @@ class Agreement:
 
     def measure(self, runner: Runner, student: nn.Module, teacher: ImageNetTeacher) -> float:
         """Measure and log the share under ``imagenet_top1_agreement``."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         share, number = top1_agreement(student, teacher, self._batches(runner, model))
         where = self.images if self.images is not None else f"the {self.split} split"
         print_log(

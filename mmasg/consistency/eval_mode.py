@@ -5,11 +5,13 @@ from __future__ import annotations
 import torch.nn as nn
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.dropout import _DropoutNd
+
+from mmasg.errors import first_of
+from mmasg.wrapped_model import unwrap
 
 EVAL_MODES = ("all", "pretrained", None)
 #: Stochastic depth of mmcv and of others is no ``nn.Dropout``; attention drops inside itself.
@@ -81,9 +83,8 @@ class EvalMode:
         if mode == "all" and new:
             print_log(
                 f"eval_mode='all' freezes {len(new)} BatchNorm layer(s) that no ImageNet weights "
-                f"fill at mean 0, variance 1: {', '.join(sorted(new)[:8])}"
-                f"{', ...' if len(new) > 8 else ''}. Use eval_mode='pretrained', or a head "
-                "without BatchNorm (norm_cfg=None or GN)",
+                f"fill at mean 0, variance 1: {first_of(sorted(new))}. Use "
+                "eval_mode='pretrained', or a head without BatchNorm (norm_cfg=None or GN)",
                 logger="current",
                 level=30,
             )
@@ -133,7 +134,7 @@ class EvalModeHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         """Collect the layers."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         student = get_student(model, self.student_module, "EvalModeHook.student_module")
         # As the consistency hook: of BiSeNet and STDC, the part that ImageNet fills.
         nested = [] if pretrained_checkpoint(student) else parts_with_checkpoint(student)
@@ -175,5 +176,5 @@ def get_student(model: nn.Module, name: str, key: str) -> nn.Module:
             first += [f"backbone.{c}" for c, _ in backbone.named_children()]
         raise ValueError(
             f"{key}: the model {type(model).__name__} has no module {name!r}; it has "
-            f"{', '.join(first[:20])}. Name the module that starts from ImageNet weights"
+            f"{first_of(first, 20)}. Name the module that starts from ImageNet weights"
         ) from None

@@ -6,10 +6,11 @@ import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS, MODELS
 from mmengine.runner import BaseLoop, Runner
 from torch import Tensor, nn
+
+from mmasg.wrapped_model import unwrap
 
 from .agreement import Agreement
 from .eval_mode import EvalMode, check_eval_mode
@@ -264,7 +265,7 @@ class ImageNetConsistencyHook(Hook):
 
 
 def _unwrap(model: nn.Module) -> nn.Module:
-    return model.module if is_model_wrapper(model) else model  # type: ignore[return-value]
+    return unwrap(model)
 
 
 def _plain_student(model: nn.Module, name: str, runner: Runner) -> nn.Module:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmasg.errors import first_of
+
 # Names of the arrays inside the file that the authors of GTA5 publish.
 MAT_KEYS = {"train": "trainIds", "val": "valIds", "test": "testIds"}
 
@@ -86,7 +88,9 @@ def read_split_list(path: str | Path, suffixes: tuple[str, ...] = ()) -> list[st
     if len(set(names)) != len(names):
         seen: set[str] = set()
         twice = sorted({name for name in names if name in seen or seen.add(name)})  # type: ignore[func-returns-value]
-        raise ValueError(f"the split file {path} names {len(twice)} frames twice: {twice[:5]}")
+        raise ValueError(
+            f"the split file {path} names {len(twice)} frames twice: {first_of(twice, 5)}"
+        )
     return names
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any
 
 import mmengine.registry
 from mmengine.registry import Registry
+
+from mmasg.errors import did_you_mean
 
 # Parts whose keywords go to the constructor as they are. Others (a model's norm_cfg, an optimizer
 # wrapper, ...) have keys that builders take out first: there mmengine's own message has to do.
@@ -89,12 +90,9 @@ def _check_top_level(config: Mapping[str, Any]) -> None:
     for key in config:
         if key in _TOP_LEVEL or key in _VARIABLES:
             continue
-        near = get_close_matches(key, _TOP_LEVEL, n=1, cutoff=0.85)
-        if near and near[0] not in config:
-            raise ValueError(
-                f"{key}: the config has this key, which nothing reads, and no {near[0]!r}. "
-                f"Rename it to {near[0]!r}."
-            )
+        hint = did_you_mean(key, [k for k in _TOP_LEVEL if k not in config], cutoff=0.85)
+        if hint:
+            raise ValueError(f"{key}: the config has this key, which nothing reads.{hint}")
 
 
 def _registered() -> dict[str, list[Any]]:
@@ -132,8 +130,7 @@ def _check_type(path: str, name: str, classes: dict[str, list[Any]]) -> list[Any
         return classes[short]
     if "." in name or path.endswith("init_cfg"):
         return []  # an import path, which mmengine resolves; initialisers are no classes
-    near = get_close_matches(name, classes, n=3, cutoff=0.6)
-    hint = f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
+    hint = did_you_mean(name, classes, most=3)
     raise ValueError(
         f"{path}.type: nothing is registered as {name!r}.{hint} A class of your own has to be "
         "imported: custom_imports = dict(imports=['mmasg', 'your.module'])."
@@ -150,9 +147,8 @@ def _check_keywords(path: str, item: Mapping[str, Any], found: list[Any]) -> Non
     for key in item:
         if key in _ALWAYS or key in allowed:
             continue
-        near = get_close_matches(key, allowed, n=1, cutoff=0.6)
-        hint = f"Did you mean {near[0]!r}?" if near else f"It takes {', '.join(sorted(allowed))}."
-        raise ValueError(f"{path}.{key}: {item['type']} has no argument {key!r}. {hint}")
+        hint = did_you_mean(key, allowed) or f" It takes {', '.join(sorted(allowed))}."
+        raise ValueError(f"{path}.{key}: {item['type']} has no argument {key!r}.{hint}")
 
 
 def _parameters(value: Any) -> set[str] | None:

@@ -11,11 +11,13 @@ from typing import Any
 import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from torch import Tensor, nn
 
+from mmasg.wrapped_model import unwrap
+
 from .step_dump import write_step_dump
+from .step_facts import describe_groups, local_gradients, mean_loss, mode_of
 
 _ACTIONS = ("stop", "skip")
 
@@ -131,7 +133,7 @@ class NonFiniteLossHook(Hook):
         self._handles.clear()
 
     def _attach(self, runner: Any) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         self._handles = [
             model.register_forward_pre_hook(self._before_forward, with_kwargs=True),
             model.register_forward_hook(self._after_forward, with_kwargs=True),
@@ -154,7 +156,7 @@ class NonFiniteLossHook(Hook):
         wrapper.step = guarded_step
 
     def _before_forward(self, model: nn.Module, args: tuple, kwargs: dict) -> None:
-        if _mode(args, kwargs) != "loss":
+        if mode_of(args, kwargs) != "loss":
             return
         if not self._pending:  # the first forward pass of the step
             self._statistics = [
@@ -166,8 +168,8 @@ class NonFiniteLossHook(Hook):
         self._iteration["generators"] = _generator_states()
 
     def _after_forward(self, model: nn.Module, args: tuple, kwargs: dict, losses: Any) -> None:
-        if _mode(args, kwargs) == "loss" and isinstance(losses, Mapping):
-            named = {name: _mean(value) for name, value in losses.items()}
+        if mode_of(args, kwargs) == "loss" and isinstance(losses, Mapping):
+            named = {name: mean_loss(value) for name, value in losses.items()}
             self._pending.append({**self._iteration, "losses": named})
 
     def _all_finite(self, wrapper: Any, with_gradients: bool) -> bool:
@@ -178,7 +180,7 @@ class NonFiniteLossHook(Hook):
             if "loss" in name
         ]
         if with_gradients:
-            values += [g.norm().float() for g in _gradients(wrapper.optimizer.param_groups)]
+            values += [g.norm().float() for g in local_gradients(wrapper.optimizer.param_groups)]
         if not values:
             return True
         # One number, so that a GPU is waited for once.
@@ -190,7 +192,7 @@ class NonFiniteLossHook(Hook):
     def _refuse(self, runner: Any, model: nn.Module) -> None:
         own = [e for e in self._pending if not _finite(e["losses"])]
         entry = (own or self._pending)[0]
-        groups = _describe_groups(runner.optim_wrapper)
+        groups = describe_groups(runner.optim_wrapper)
         for buffer, before in self._statistics:
             buffer.copy_(before)
         self._consecutive += 1
@@ -215,37 +217,8 @@ class NonFiniteLossHook(Hook):
         raise NonFiniteLossError(message)
 
 
-def _mode(args: tuple, kwargs: dict) -> str | None:
-    return kwargs.get("mode", args[2] if len(args) > 2 else None)
-
-
-def _mean(value: Any) -> Tensor:
-    """A loss as mmengine sums it: a tensor's mean, or the sum of means of a list."""
-    if isinstance(value, (list, tuple)):
-        return torch.stack([_mean(v) for v in value]).sum()
-    return value.detach().mean() if isinstance(value, Tensor) else torch.tensor(float(value))
-
-
 def _finite(losses: Mapping[str, Tensor]) -> bool:
     return all(math.isfinite(v) for name, v in losses.items() if "loss" in name)
-
-
-def _gradients(groups: list[dict]) -> list[Tensor]:
-    grads = [p.grad for group in groups for p in group["params"] if p.grad is not None]
-    # Of a sharded gradient this rank's part: the ranks' findings are combined afterwards.
-    return [g.to_local() if hasattr(g, "to_local") else g for g in grads]
-
-
-def _describe_groups(wrapper: Any) -> list[dict]:
-    scaler = getattr(wrapper, "loss_scaler", None)
-    scale = scaler.get_scale() if scaler is not None else 1.0
-    described = []
-    for index, group in enumerate(wrapper.optimizer.param_groups):
-        norms = [g.float().norm() for g in _gradients([group])]
-        norm = torch.stack(norms).norm().item() / scale if norms else 0.0
-        name = str(group.get("group_name", index))
-        described.append(dict(name=name, lr=float(group["lr"]), grad_norm=norm))
-    return described
 
 
 def _generator_states() -> dict[str, Any]:

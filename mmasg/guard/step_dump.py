@@ -10,13 +10,15 @@ from typing import Any
 import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from mmasg.checkpoint.atomic_files import write_atomically
 from mmasg.checkpoint.plain_data import from_plain, to_plain
+from mmasg.wrapped_model import unwrap
+
+from .step_facts import describe_groups, mean_loss, mode_of
 
 _VERSION = 1
 
@@ -38,7 +40,7 @@ def write_step_dump(runner: Any, path: Path, step: dict) -> str:
         A line for a message to the user: where the dump is, or why there is none. An error of the
         disk must not hide the error that is being reported.
     """
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrap(runner.model)
     dump = dict(
         version=_VERSION,
         state_dict={k: v for k, v in model.state_dict().items() if isinstance(v, torch.Tensor)},
@@ -135,19 +137,17 @@ class _ReplayHook(Hook):
         runner.train_loop._iter, runner.train_loop._epoch = self.dump["iter"], 0
 
     def before_train_iter(self, runner: Any, batch_idx: int, data_batch: Any = None) -> None:
-        from .non_finite import _describe_groups, _mean, _mode
-
         def seed(model: Any, args: tuple, kwargs: dict) -> None:
             torch.set_rng_state(self.dump["generators"]["cpu"])
             if "cuda" in self.dump["generators"] and torch.cuda.is_available():
                 torch.cuda.set_rng_state(self.dump["generators"]["cuda"])
 
         def keep(model: Any, args: tuple, kwargs: dict, losses: Any) -> None:
-            if _mode(args, kwargs) == "loss":
-                self.losses = {name: _mean(value) for name, value in losses.items()}
+            if mode_of(args, kwargs) == "loss":
+                self.losses = {name: mean_loss(value) for name, value in losses.items()}
 
         def end(**kwargs: Any) -> None:
-            raise _Replayed(self.losses, _describe_groups(runner.optim_wrapper))
+            raise _Replayed(self.losses, describe_groups(runner.optim_wrapper))
 
         runner.model.register_forward_pre_hook(seed, with_kwargs=True)
         runner.model.register_forward_hook(keep, with_kwargs=True)

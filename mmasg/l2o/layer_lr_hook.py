@@ -13,10 +13,11 @@ from typing import Any
 
 from mmengine.dist import all_reduce, get_world_size
 from mmengine.hooks import Hook, LoggerHook
-from mmengine.model import is_model_wrapper
 from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
+
+from mmasg.wrapped_model import unwrap
 
 from .group_rates import GroupRates
 from .last_layer import LastLayer
@@ -96,7 +97,7 @@ class LayerLRHook(Hook):
                 f"{type(self).__name__} needs one optimizer, got optim_wrapper="
                 f"{type(runner.optim_wrapper).__name__}."
             )
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         self.rates = GroupRates(runner.optim_wrapper.optimizer)
         self.check_groups(self.rates.names)
         self._last_layer = LastLayer(model, self._last_layer_name)

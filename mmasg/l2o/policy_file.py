@@ -5,13 +5,14 @@ from __future__ import annotations
 import logging
 import pickle
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import torch
 from mmengine.logging import print_log
 from mmengine.registry import MODELS
+
+from mmasg.errors import did_you_mean
 
 from .policy import DEFAULT_MULTIPLIERS, LSTMPolicy
 from .policy_names import is_reference_policy, policy_size
@@ -90,8 +91,7 @@ def policy_path(name: str | Path) -> Path:
     if not path.is_file() or "/" in str(name):
         path = Path(name)
     if not path.is_file():
-        close = get_close_matches(str(name), packaged_policies(), n=1)
-        hint = f" Did you mean '{close[0]}'?" if close else ""
+        hint = did_you_mean(name, packaged_policies())
         raise FileNotFoundError(
             f"policy='{name}' is neither a packaged policy ({packaged_policies()}) nor a file."
             f"{hint} Give a packaged name, or the path of a meta-training's checkpoint."

@@ -8,10 +8,11 @@ from typing import Any
 import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import LOOPS
 from mmengine.runner import BaseLoop, Runner
 from torch.utils.data import DataLoader
+
+from mmasg.wrapped_model import unwrap
 
 from .baselines import MovingAverageBaseline
 from .environment import build_environments
@@ -89,7 +90,7 @@ class PolicyGradientLoop(BaseLoop):
                 f"train_cfg.baseline='{baseline}'; allowed: None, 'value' or a dict of "
                 "MovingAverageBaseline's arguments."
             )
-        policy = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        policy = unwrap(runner.model)
         if not isinstance(policy, LSTMPolicy) or not hasattr(policy, "loss"):
             raise TypeError(
                 "PolicyGradientLoop trains model=dict(type='ReinforcePolicy', num_groups=...), got "

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
+from mmasg.errors import first_of
+
 _RULES = (
     # (released name, its template), (our name, its template)
     (r"net\.state_encoder\.(\d+)\.rnn\.(\w+)", "net.state_encoder.{}.rnn.{}"),
@@ -81,7 +83,7 @@ def check_policy_names(state_dict: Mapping[str, Tensor], source: str = "the stat
     if missing or extra:
         raise ValueError(
             f"{source} is not a policy: missing {missing or 'nothing'}, "
-            f"unexpected {extra[:8] or 'nothing'}. "
+            f"unexpected {first_of(extra)}. "
             "It must hold exactly the parameters of one LSTMPolicy. Give a checkpoint of "
             "tools/train.py configs/asg/policy_*.py, or convert a released policy by "
             "tools/model_converters/asg_checkpoint.py first."
@@ -104,7 +106,7 @@ def _rename(state_dict, sources, targets, kind) -> dict[str, Tensor]:
         else:
             unknown.append(name)
     if unknown:
-        raise ValueError(f"Not the names of {kind}: unexpected {unknown[:8]}.")
+        raise ValueError(f"Not the names of {kind}: unexpected {first_of(unknown)}.")
     ours = renamed if targets is _OURS else state_dict
     check_policy_names(ours, kind)
     return renamed

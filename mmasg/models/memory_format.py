@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
+
+from mmasg.wrapped_model import unwrap
 
 
 @HOOKS.register_module()
@@ -21,5 +22,5 @@ class ChannelsLastHook(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Convert the weights; values loaded later are copied into this layout."""
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrap(runner.model)
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

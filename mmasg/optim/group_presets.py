@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+from mmasg.errors import did_you_mean
 
 #: Preset name -> (group name, patterns below the backbone). The group ``head``, which takes all
 #: parameters that no pattern names, always follows as the last one.
@@ -74,11 +74,10 @@ def preset_groups(name: str, prefix: str = "backbone", lr_mult: float = 1.0) -> 
     elif name in _BACKBONE_GROUPS:
         backbone_name, extra = name, []
     else:
-        close = get_close_matches(str(name), preset_names(), n=1)
-        hint = f" Did you mean '{close[0]}'?" if close else ""
         raise ValueError(
             f"optim_wrapper.paramwise_cfg.preset: got {name!r}, allowed are {preset_names()}."
-            f"{hint} For another backbone write paramwise_cfg=dict(groups=[...])"
+            f"{did_you_mean(name, preset_names())} For another backbone write "
+            "paramwise_cfg=dict(groups=[...])"
         )
     groups = [
         dict(name=group, patterns=[f"{prefix}.{p}" for p in patterns], lr_mult=lr_mult)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -10,6 +9,8 @@ import torch.nn as nn
 from mmengine.logging import print_log
 from mmengine.optim import DefaultOptimWrapperConstructor, OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
+
+from mmasg.errors import did_you_mean, first_of
 
 from .group_presets import preset_groups
 
@@ -188,8 +189,7 @@ def _check_keys(cfg: dict) -> None:
     allowed = (*_OWN_KEYS, *_DECAY_KEYS, *_RATE_KEYS)
     unknown = [key for key in cfg if key not in allowed]
     if unknown:
-        close = get_close_matches(str(unknown[0]), allowed, n=1)
-        hint = f" Did you mean '{close[0]}'?" if close else ""
+        hint = did_you_mean(unknown[0], allowed)
         raise ValueError(
             f"{_KEY}: unknown key(s) {unknown}, allowed are {list(_OWN_KEYS + _DECAY_KEYS)}.{hint} "
             f"If they are inherited from a base config: {_DELETE_HINT}"
@@ -227,8 +227,7 @@ def _read_group(group: Any, key: str) -> dict:
         raise TypeError(f"{key}: got {group!r}; it has to be dict(name=..., patterns=[...])")
     unknown = [k for k in group if k not in _GROUP_KEYS]
     if unknown:
-        close = get_close_matches(str(unknown[0]), _GROUP_KEYS, n=1)
-        hint = f" Did you mean '{close[0]}'?" if close else ""
+        hint = did_you_mean(unknown[0], _GROUP_KEYS)
         raise ValueError(f"{key}: unknown key(s) {unknown}, allowed are {list(_GROUP_KEYS)}.{hint}")
     name = group.get("name")
     if not isinstance(name, str) or not name:
@@ -286,13 +285,13 @@ def _assign(model: nn.Module, groups: list[dict]) -> dict[str, int]:
     if twice:
         raise ValueError(
             f"{_KEY}.groups: {len(twice)} parameter(s) in more than one group: "
-            f"{_some(twice)}. Make the patterns disjoint"
+            f"{first_of(twice)}. Make the patterns disjoint"
         )
     missing = [name for name, found in owners.items() if not found]
     if missing:
         raise ValueError(
-            f"{_KEY}.groups: {len(missing)} trainable parameter(s) in no group: {_some(missing)}. "
-            "Add a pattern, or a last group dict(name='head', rest=True)"
+            f"{_KEY}.groups: {len(missing)} trainable parameter(s) in no group: "
+            f"{first_of(missing)}. Add a pattern, or a last group dict(name='head', rest=True)"
         )
     assignment = {name: found[0] for name, found in owners.items()}
     for index, group in enumerate(groups):
@@ -313,11 +312,6 @@ def _no_match(pattern: str, group: str, names: list[str]) -> str:
     heads = sorted({".".join(name.split(".")[:2]) for name in names})
     return (
         f"{_KEY}.groups: pattern {pattern!r} of group '{group}' matches no parameter. The model's "
-        f"parameters begin with {_some(heads, 12)}. Correct the pattern (shell style, full "
+        f"parameters begin with {first_of(heads, 12)}. Correct the pattern (shell style, full "
         "names), or give the backbone's place by prefix= where the groups come from a preset"
     )
-
-
-def _some(items: list[str], limit: int = 8) -> str:
-    more = f", ... ({len(items) - limit} more)" if len(items) > limit else ""
-    return ", ".join(items[:limit]) + more

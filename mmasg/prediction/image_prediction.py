@@ -9,6 +9,7 @@ from mmengine.config import Config
 from torch import nn
 
 from mmasg.checkpoint.imagenet_file import read_imagenet_file
+from mmasg.errors import first_of
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
 
@@ -63,8 +64,8 @@ def load_weights(model: nn.Module, checkpoint: str) -> None:
     if missing or unexpected or shapes:
         raise ValueError(
             f"checkpoint: {checkpoint!r} does not fit the config's model: {len(missing)} missing "
-            f"({', '.join(missing[:4])}), {len(unexpected)} left over "
-            f"({', '.join(unexpected[:4])}), {len(shapes)} of another shape "
-            f"({', '.join(shapes[:4])}). Give the config that the checkpoint was trained with"
+            f"({first_of(missing, 4)}), {len(unexpected)} left over "
+            f"({first_of(unexpected, 4)}), {len(shapes)} of another shape "
+            f"({first_of(shapes, 4)}). Give the config that the checkpoint was trained with"
         )
     model.load_state_dict(weights)

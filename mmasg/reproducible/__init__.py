@@ -1,17 +1,17 @@
 """Randomness keyed by (seed, sample); samplers and loops that resume exactly."""
 
+from .keyed_dataset import KeyedRandomnessDataset
+from .keyed_hook import KeyedRandomnessHook
+from .keyed_index import KeyedIndex, keyed_randomness
+from .keyed_samplers import KeyedDefaultSampler, KeyedInfiniteSampler
 from .resumable_epoch_loop import ResumableEpochBasedTrainLoop
-from .sample_seeding import (
-    KeyedDefaultSampler,
-    KeyedInfiniteSampler,
-    KeyedRandomnessDataset,
-    KeyedRandomnessHook,
-)
 
 __all__ = [
     "KeyedDefaultSampler",
+    "KeyedIndex",
     "KeyedInfiniteSampler",
     "KeyedRandomnessDataset",
     "KeyedRandomnessHook",
     "ResumableEpochBasedTrainLoop",
+    "keyed_randomness",
 ]

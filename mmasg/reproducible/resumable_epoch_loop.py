@@ -19,7 +19,7 @@ class ResumableEpochBasedTrainLoop(EpochBasedTrainLoop):
     epoch (hooks and validation) after the resume, as it did not run before the interruption.
 
     It takes the arguments of ``EpochBasedTrainLoop`` and needs a sampler with ``skip_in_epoch``
-    (:class:`~mmasg.reproducible.sample_seeding.KeyedDefaultSampler`) for a resume within an epoch.
+    (:class:`~mmasg.reproducible.keyed_samplers.KeyedDefaultSampler`) for a resume within an epoch.
 
     Raises:
         ValueError: On a resume within an epoch, if the sampler has no ``skip_in_epoch``,

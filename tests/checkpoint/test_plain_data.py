@@ -7,7 +7,7 @@ from mmengine.structures import BaseDataElement, PixelData
 from mmseg.structures import SegDataSample
 
 from mmasg.checkpoint.plain_data import from_plain, to_plain
-from mmasg.reproducible.sample_seeding import KeyedIndex
+from mmasg.reproducible import KeyedIndex
 
 
 def through_a_file(data):

@@ -63,7 +63,7 @@ def test_missing_config_suggests_near_names(config):
 
 def test_missing_folder_looks_among_the_shipped_configs(monkeypatch):
     monkeypatch.chdir(ROOT)
-    with pytest.raises(FileNotFoundError, match=r"Did you mean configs/asg/gta2cityscapes"):
+    with pytest.raises(FileNotFoundError, match=r"Did you mean 'configs/asg/gta2cityscapes"):
         read_config(parse("asg/gta2cityscape.py"))
 
 

@@ -6,7 +6,7 @@ from street_files import write_ids
 
 from mmasg.datasets.gta5 import GTA5Dataset
 from mmasg.files.sample_check import SampleError, check_sample, explain
-from mmasg.reproducible.sample_seeding import KeyedIndex, KeyedRandomnessDataset
+from mmasg.reproducible import KeyedIndex, KeyedRandomnessDataset
 
 
 def dataset(root):

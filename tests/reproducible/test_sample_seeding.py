@@ -9,7 +9,7 @@ from mmengine.dataset import DefaultSampler
 from mmengine.runner.loops import _InfiniteDataloaderIterator
 from torch.utils.data import DataLoader
 
-from mmasg.reproducible.sample_seeding import (
+from mmasg.reproducible import (
     KeyedDefaultSampler,
     KeyedIndex,
     KeyedInfiniteSampler,

@@ -11,6 +11,7 @@ import numpy as np
 
 from mmasg.datasets.class_maps import CITYSCAPES_IDS, SYNTHIA_IDS
 from mmasg.datasets.split_files import MAT_KEYS, read_split_mat
+from mmasg.errors import first_of
 
 from .label_conversion import Job, convert_id_file, convert_ids, lookup_table
 from .polygons import polygons_to_train_ids
@@ -221,8 +222,7 @@ def _folder(path: Path, what: str) -> Path:
         parent = parent.parent
     names = sorted(entry.name for entry in parent.iterdir() if not entry.name.startswith("."))
     raise FileNotFoundError(
-        f"no folder {path.absolute()}, where {what} should be; {parent} holds "
-        f"{', '.join(names[:8]) or 'nothing'}"
+        f"no folder {path.absolute()}, where {what} should be; {parent} holds {first_of(names)}"
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import yaml
 from PIL import Image
 
 from mmasg.datasets.class_maps import CLASSES, IGNORE
+from mmasg.errors import did_you_mean
 
 from .label_conversion import UNKNOWN, convert_ids, lookup_table, read_ids
 
@@ -202,11 +202,9 @@ def _train_id(name: Any, classes: tuple[str, ...], where: str) -> int:
         return classes.index(text)
     if text.isdigit() and int(text) < len(classes):
         return int(text)
-    near = difflib.get_close_matches(text, classes, 1)
-    hint = f" (did you mean {near[0]!r}?)" if near else ""
     raise ValueError(
-        f"{where}: not a class{hint}; allowed are 'ignore', 0 to {len(classes) - 1}, and "
-        f"{', '.join(classes)}"
+        f"{where}: not a class; allowed are 'ignore', 0 to {len(classes) - 1}, and "
+        f"{', '.join(classes)}.{did_you_mean(text, classes)}"
     )
 
 
