@@ -57,7 +57,7 @@ def test_local_rank_of_the_launcher(config, monkeypatch):
 def test_missing_config_suggests_near_names(config):
     wrong = config.replace("city_baseline", "city_baselin")
     with pytest.raises(FileNotFoundError, match=r"config: no file .*baselin\.py' \(from .*Did you "
-                       r"mean .*city_baseline\.py\?"):  # fmt: skip
+                       r"mean .*city_baseline\.py'\?"):  # fmt: skip
         read_config(parse(wrong))
 
 
