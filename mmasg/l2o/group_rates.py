@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch.optim import Optimizer
 
-_CONSTRUCTOR_HINT = (
-    "set optim_wrapper=dict(constructor='LayerGroupOptimWrapperConstructor', "
-    "paramwise_cfg=dict(preset=...) or dict(groups=[...]), ...)"
-)
+from mmasg.optim.named_groups import group_names
+from mmasg.optim.step_rates import StepRates
 
 
 class GroupRates:
     """Layer groups of an optimizer and the multiplier of each (ASG, section 3.2).
 
-    The schedule's rate stays in ``param_group['lr']``, where schedulers read and write it. A
-    step pre-hook of the optimizer multiplies it and a post-hook puts the scheduled value back, so
-    the product never compounds, and clipping, gradient scalers and accumulation need no care: the
-    hooks run exactly when weights are about to change.
+    The schedule's rate stays in ``param_group['lr']``, see :class:`~mmasg.optim.StepRates`.
 
     Every entry of ``optimizer.param_groups`` must say its layer group by ``group_name`` and
     ``group_index``; entries may share one (different weight decays).
@@ -34,11 +28,8 @@ class GroupRates:
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
-        self.names = _group_names(optimizer)
+        self.names = group_names(optimizer, "The policy")
         self.multipliers: list[float] = [1.0] * len(self.names)
-        self._num_entries = len(optimizer.param_groups)
-        self._scheduled: list[Any] | None = None
-        self._handles: list[Any] = []
 
     @property
     def num_groups(self) -> int:
@@ -61,68 +52,12 @@ class GroupRates:
 
     def attach(self) -> None:
         """Start multiplying at every ``optimizer.step``."""
-        if not self._handles:
-            self._handles = [
-                self.optimizer.register_step_pre_hook(self._before_step),
-                self.optimizer.register_step_post_hook(self._after_step),
-            ]
+        StepRates.of(self.optimizer).add(self.optimizer, self._multiply)
 
     def detach(self) -> None:
         """Stop multiplying."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
+        StepRates.of(self.optimizer).remove(self._multiply)
 
-    def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        if self._scheduled is not None:
-            # The step before raised between the two hooks: its rates are still multiplied.
-            self._restore()
-        groups = optimizer.param_groups
-        if len(groups) != self._num_entries:
-            raise RuntimeError(
-                f"The optimizer had {self._num_entries} parameter groups when the training began "
-                f"and has {len(groups)} now. Layer-wise rates need fixed groups: freeze or "
-                "unfreeze parameters before the training, and drop the scheduler or hook that "
-                "adds or removes groups."
-            )
-        self._scheduled = [group["lr"] for group in groups]
-        for group in groups:
+    def _multiply(self, optimizer: Optimizer) -> None:
+        for group in optimizer.param_groups:
             group["lr"] = group["lr"] * self.multipliers[group["group_index"]]
-
-    def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
-        self._restore()
-
-    def _restore(self) -> None:
-        assert self._scheduled is not None
-        for group, rate in zip(self.optimizer.param_groups, self._scheduled, strict=True):
-            group["lr"] = rate
-        self._scheduled = None
-
-
-def _group_names(optimizer: Optimizer) -> list[str]:
-    names: dict[int, str] = {}
-    for entry in optimizer.param_groups:
-        if "group_name" not in entry or "group_index" not in entry:
-            raise ValueError(
-                "The policy sets the rates of layer groups, but the optimizer's parameter groups "
-                f"carry no `group_name` and `group_index`: {_CONSTRUCTOR_HINT}."
-            )
-        mult = entry.get("lr_mult", 1.0)
-        if mult != 1:
-            raise ValueError(
-                f"Layer group '{entry['group_name']}' has lr_mult={mult}, but the policy's "
-                "multiplier takes the place of the hand-set one: drop `lr_mult` from "
-                "optim_wrapper.paramwise_cfg (with a preset: lr_mult=1.0)."
-            )
-        index = int(entry["group_index"])
-        if names.setdefault(index, entry["group_name"]) != entry["group_name"]:
-            raise ValueError(
-                f"Layer group {index} has two names, '{names[index]}' and "
-                f"'{entry['group_name']}': {_CONSTRUCTOR_HINT}."
-            )
-    if sorted(names) != list(range(len(names))):
-        raise ValueError(
-            f"The layer groups' indices must be 0..{len(names) - 1}, got {sorted(names)}: "
-            f"{_CONSTRUCTOR_HINT}."
-        )
-    return [names[i] for i in range(len(names))]

@@ -1,0 +1,52 @@
+"""The layer groups of an optimizer that the constructor has built."""
+
+from __future__ import annotations
+
+from torch.optim import Optimizer
+
+CONSTRUCTOR_HINT = (
+    "set optim_wrapper=dict(constructor='LayerGroupOptimWrapperConstructor', "
+    "paramwise_cfg=dict(preset=...) or dict(groups=[...]), ...)"
+)
+
+
+def group_names(optimizer: Optimizer, who: str) -> list[str]:
+    """Return the layer groups' names in their order.
+
+    Every entry of ``optimizer.param_groups`` says its layer group by ``group_name`` and
+    ``group_index``; entries may share one (different weight decays).
+
+    Args:
+        optimizer: The torch optimizer itself, not its wrapper.
+        who: What sets the rates, for messages: ``'the policy'``.
+
+    Raises:
+        ValueError: Groups without names, indices that do not count 0..G-1, or an ``lr_mult``
+            that a hand has set.
+    """
+    names: dict[int, str] = {}
+    for entry in optimizer.param_groups:
+        if "group_name" not in entry or "group_index" not in entry:
+            raise ValueError(
+                f"{who} sets the rates of layer groups, but the optimizer's parameter groups "
+                f"carry no `group_name` and `group_index`: {CONSTRUCTOR_HINT}."
+            )
+        mult = entry.get("lr_mult", 1.0)
+        if mult != 1:
+            raise ValueError(
+                f"Layer group '{entry['group_name']}' has lr_mult={mult}, but {who} takes the "
+                "place of the hand-set multiplier: drop `lr_mult` from "
+                "optim_wrapper.paramwise_cfg (with a preset: lr_mult=1.0)."
+            )
+        index = int(entry["group_index"])
+        if names.setdefault(index, entry["group_name"]) != entry["group_name"]:
+            raise ValueError(
+                f"Layer group {index} has two names, '{names[index]}' and "
+                f"'{entry['group_name']}': {CONSTRUCTOR_HINT}."
+            )
+    if sorted(names) != list(range(len(names))):
+        raise ValueError(
+            f"The layer groups' indices must be 0..{len(names) - 1}, got {sorted(names)}: "
+            f"{CONSTRUCTOR_HINT}."
+        )
+    return [names[i] for i in range(len(names))]

@@ -1,0 +1,254 @@
+"""Steps that are a wanted fraction of the weights, whatever the base rate and the optimizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import torch
+from mmengine.hooks import Hook, LoggerHook
+from mmengine.optim import OptimWrapper
+from mmengine.registry import HOOKS
+from mmengine.runner import Runner
+from torch import Tensor
+from torch.optim import LBFGS, Optimizer, SparseAdam
+
+from mmasg.errors import did_you_mean, wrong
+
+from .named_groups import group_names
+from .step_rates import StepRates
+from .update_direction import has_direction, update_direction
+
+# After multipliers, which thereby act on the relative step.
+_ORDER = 1
+
+
+@HOOKS.register_module()
+class RelativeStepHook(Hook):
+    r"""Give every layer group steps of a fixed size relative to its weights.
+
+    Before each optimizer step the rate of a layer group is set so that the update which the
+    optimizer is about to make, momentum and weight decay included, has the norm
+
+    .. math:: \|\Delta w\| = \rho \cdot s(t) \cdot \|w\|,
+
+    with the norms taken over the whole group and :math:`s(t)` the schedule: the scheduled rate
+    over the initial one, from 0 to 1. The base rate, the scale of the loss and of the gradients,
+    and clipping cancel. It is the trust ratio of LARS (You, Gitman, Ginsburg 2017, eq. 6) for a
+    group in place of a tensor and with the momentum inside; Fromage (Bernstein et al. 2020)
+    argues why the relative size of a step is what matters.
+
+    The rates of SGD, Adam and AdamW are computed before the step from gradients and state. Any
+    other optimizer steps as it likes first, from a copy of the weights that lives as long as the
+    step does, and its update is then scaled to the wanted norm; its next rate is the one that
+    would have given that. Multipliers of ``LayerLRPolicyHook`` act on the relative step.
+
+    Nothing is kept from step to step (but one rate a group of such other optimizers, which
+    travels with the checkpoint), so accumulation, mixed precision's skipped steps, several
+    processes and resuming need no care. A group whose gradients are all zero stands still.
+
+    Args:
+        body (float): :math:`\rho` of every group but the last. Defaults to 1e-4.
+        head (float): :math:`\rho` of the last group, the new layers. Defaults to 1e-2.
+        groups (dict, optional): ``{group name: rho}`` for single groups, 0 for one that is to
+            stand still. Defaults to None.
+        floor (float): Least root mean square of a group's weights that :math:`\|w\|` is taken
+            for, so that weights that start at zero can move. Defaults to 1e-3.
+
+    Raises:
+        TypeError: A number of another type, or several optimizers.
+        ValueError: A negative number, a group that there is not, groups without names, a base
+            rate of 0, or an optimizer without one update a step (closures, sparse gradients,
+            schedule-free).
+
+    Example:
+        >>> custom_hooks = [dict(type='RelativeStepHook')]
+        >>> optim_wrapper = dict(
+        ...     constructor='LayerGroupOptimWrapperConstructor',
+        ...     paramwise_cfg=dict(preset='resnet_v1c'))
+    """
+
+    priority = "NORMAL"
+
+    def __init__(
+        self,
+        body: float = 1e-4,
+        head: float = 1e-2,
+        groups: Mapping[str, float] | None = None,
+        floor: float = 1e-3,
+    ) -> None:
+        self.body = _fraction("body", body)
+        self.head = _fraction("head", head)
+        if groups is not None and not isinstance(groups, Mapping):
+            raise TypeError(wrong("RelativeStepHook.groups", groups, "dict(group_name=rho, ...)"))
+        self.groups = {k: _fraction(f"groups[{k!r}]", v) for k, v in (groups or {}).items()}
+        self.floor = _fraction("floor", floor)
+        #: Each group's fraction in the step just done, and the rate that gave it.
+        self.fractions: dict[str, float] = {}
+        self.rates: dict[str, float] = {}
+        self._rho: dict[str, float] = {}
+        self._measured: dict[str, float] = {}
+        self._before: dict[str, tuple[list[Tensor], list[Tensor], float]] = {}
+        self._optimizer: Optimizer | None = None
+        self._handle: Any = None
+
+    def before_train(self, runner: Runner) -> None:
+        """Find the groups and attach to the optimizer."""
+        wrapper = runner.optim_wrapper
+        if not isinstance(wrapper, OptimWrapper):
+            raise TypeError(
+                f"RelativeStepHook needs one optimizer, got optim_wrapper={type(wrapper).__name__}."
+            )
+        self.attach(wrapper.optimizer)
+
+    def attach(self, optimizer: Optimizer) -> None:
+        """Act on every step of an optimizer whose groups have names, from now on."""
+        _check_optimizer(optimizer)
+        names = group_names(optimizer, "RelativeStepHook")
+        for name in self.groups:
+            if name not in names:
+                hint = did_you_mean(name, names)
+                raise ValueError(
+                    wrong("RelativeStepHook.groups", name, ", ".join(names), hint.strip())
+                )
+        self._rho = dict.fromkeys(names, self.body)
+        self._rho[names[-1]] = self.head
+        self._rho.update(self.groups)
+        for group in optimizer.param_groups:
+            # Schedulers keep the rate they start from here; without one the rate stays.
+            if not float(group.setdefault("initial_lr", group["lr"])) > 0:
+                raise ValueError(
+                    wrong(
+                        "optim_wrapper.optimizer.lr",
+                        group["initial_lr"],
+                        "any number above 0: it cancels, but the schedule is read off it",
+                        "To keep a group still, RelativeStepHook.groups=dict(name=0).",
+                    )
+                )
+        if self.floor == 0:
+            self._refuse_zero_weights(optimizer)
+        self._optimizer = optimizer
+        StepRates.of(optimizer).add(optimizer, self._set_rates, _ORDER)
+        if not has_direction(optimizer):
+            self._handle = optimizer.register_step_post_hook(self._scale_update)
+
+    def after_train(self, runner: Runner) -> None:
+        """Leave the optimizer alone again."""
+        if self._optimizer is not None:
+            StepRates.of(self._optimizer).remove(self._set_rates)
+        if self._handle is not None:
+            self._handle.remove()
+        self._optimizer = self._handle = None
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
+    ) -> None:
+        """Write each group's fraction and rate to the log files, not the console."""
+        loggers = (h for h in runner.hooks if isinstance(h, LoggerHook))
+        if any(h.every_n_inner_iters(batch_idx, h.interval) for h in loggers):
+            values = {f"relative_step/{name}": value for name, value in self.fractions.items()}
+            values.update({f"lr/{name}": value for name, value in self.rates.items()})
+            file = f"{runner.timestamp}.json"
+            runner.visualizer.add_scalars(values, step=runner.iter + 1, file_path=file)
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Keep the rates of an optimizer whose updates are measured."""
+        if self._measured:
+            checkpoint["relative_step"] = dict(self._measured)
+
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Take them up again."""
+        if runner._resume:
+            self._measured = dict(checkpoint.get("relative_step", {}))
+
+    def _refuse_zero_weights(self, optimizer: Optimizer) -> None:
+        for name, entries in _by_name(optimizer).items():
+            if float(_norm(p for entry in entries for p in entry["params"])) == 0:
+                raise ValueError(
+                    wrong(
+                        "RelativeStepHook.floor",
+                        self.floor,
+                        f"a number above 0: the weights of group {name!r} are all zero, and a "
+                        "fraction of zero never moves them",
+                    )
+                )
+
+    @torch.no_grad()
+    def _set_rates(self, optimizer: Optimizer) -> None:
+        """Set every group's rate for the step to come."""
+        exact = has_direction(optimizer)
+        groups = _by_name(optimizer)
+        norms = []
+        for entries in groups.values():
+            params = [p for entry in entries for p in entry["params"]]
+            least = self.floor * sum(p.numel() for p in params) ** 0.5
+            norms.append(_norm(params).clamp(min=least))
+            if exact:
+                norms.append(_norm(u for e in entries for u in update_direction(optimizer, e)))
+        values = torch.stack(norms).tolist()  # one wait for the device
+        weights, updates = (values[::2], values[1::2]) if exact else (values, [])
+        for i, (name, entries) in enumerate(groups.items()):
+            fraction = self._rho[name] * float(entries[0]["lr"]) / float(entries[0]["initial_lr"])
+            wanted = fraction * weights[i]
+            if exact:
+                # Not finite: the step is lost in any case, and whoever guards it shall see it.
+                rate = wanted / updates[i] if updates[i] > 0 else 0.0
+            else:
+                rate = self._measured.get(name, float(entries[0]["initial_lr"]))
+                params = [p for e in entries for p in e["params"] if p.grad is not None]
+                self._before[name] = (params, [p.detach().clone() for p in params], wanted)
+            self.fractions[name], self.rates[name] = fraction, rate
+            for entry in entries:
+                entry["lr"] = rate
+
+    @torch.no_grad()
+    def _scale_update(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
+        """Bring the updates that were made to the wanted norms."""
+        made = {
+            name: float(_norm(p - b for p, b in zip(params, before, strict=True)))
+            for name, (params, before, _) in self._before.items()
+        }
+        for name, (params, before, wanted) in self._before.items():
+            factor = wanted / made[name] if made[name] > 0 else 0.0
+            for param, old in zip(params, before, strict=True):
+                param.copy_(torch.lerp(old, param, factor))
+            rate = self.rates[name] * factor
+            if rate > 0:
+                self.rates[name] = self._measured[name] = rate
+        self._before.clear()
+
+
+def _by_name(optimizer: Optimizer) -> dict[str, list[dict]]:
+    groups: dict[str, list[dict]] = {}
+    for entry in optimizer.param_groups:
+        groups.setdefault(entry["group_name"], []).append(entry)
+    return groups
+
+
+def _norm(tensors: Iterable[Tensor]) -> Tensor:
+    """L2 norm over all elements of all tensors, float32; of sharded ones over all their parts."""
+    norms = [torch.linalg.vector_norm(t, dtype=torch.float32) for t in tensors]
+    norms = [n.full_tensor() if hasattr(n, "full_tensor") else n for n in norms]
+    return torch.linalg.vector_norm(torch.stack(norms)) if norms else torch.zeros(())
+
+
+def _fraction(key: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise TypeError(wrong(f"RelativeStepHook.{key}", value, "a number of at least 0"))
+    if not 0 <= value < float("inf"):
+        raise ValueError(wrong(f"RelativeStepHook.{key}", value, "a number of at least 0"))
+    return float(value)
+
+
+def _check_optimizer(optimizer: Optimizer) -> None:
+    allowed = "an optimizer that makes one update a step, such as SGD or AdamW"
+    reason = None
+    if isinstance(optimizer, LBFGS):
+        reason = "it evaluates a closure several times a step"
+    elif isinstance(optimizer, SparseAdam):
+        reason = "it takes sparse gradients"
+    elif callable(getattr(optimizer, "train", None)) and callable(getattr(optimizer, "eval", None)):
+        reason = "it swaps the weights between training and evaluation (schedule-free)"
+    if reason:
+        name = type(optimizer).__name__
+        raise ValueError(wrong("optim_wrapper.optimizer.type", name, allowed, f"Here {reason}."))
