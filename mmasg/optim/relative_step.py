@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from mmengine.hooks import Hook, LoggerHook
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapperDict
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor
@@ -95,7 +95,7 @@ class RelativeStepHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Find the groups and attach to the optimizer."""
         wrapper = runner.optim_wrapper
-        if not isinstance(wrapper, OptimWrapper):
+        if isinstance(wrapper, OptimWrapperDict):
             raise TypeError(
                 f"RelativeStepHook needs one optimizer, got optim_wrapper={type(wrapper).__name__}."
             )
@@ -163,7 +163,7 @@ class RelativeStepHook(Hook):
 
     def _refuse_zero_weights(self, optimizer: Optimizer) -> None:
         for name, entries in _by_name(optimizer).items():
-            if float(_norm(p for entry in entries for p in entry["params"])) == 0:
+            if not any(p.detach().any() for entry in entries for p in entry["params"]):
                 raise ValueError(
                     wrong(
                         "RelativeStepHook.floor",
