@@ -35,12 +35,6 @@ REQUIREMENTS = (
     Requirement("mmengine", ("onedl-mmengine", "mmengine"), (0, 10, 4), _FORKS),
     Requirement("mmcv", ("onedl-mmcv", "mmcv"), (2, 0, 0), _FORKS),
     Requirement("mmseg", ("onedl-mmsegmentation", "mmsegmentation"), (1, 2, 2), _FORKS),
-    Requirement(
-        "cityscapesscripts",
-        ("cityscapesscripts",),
-        (2, 2),
-        "pip install 'cityscapesscripts>=2.2'",
-    ),
 )
 
 

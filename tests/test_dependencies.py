@@ -11,7 +11,6 @@ ONEDL = {
     "onedl-mmengine": "0.10.12",
     "onedl-mmcv": "2.3.6",
     "onedl-mmsegmentation": "1.4.2",
-    "cityscapesscripts": "2.3.0",
 }
 ORIGINAL = {
     "torch": "2.4.0",
@@ -19,7 +18,6 @@ ORIGINAL = {
     "mmengine": "0.10.7",
     "mmcv": "2.1.0",
     "mmsegmentation": "1.2.2",
-    "cityscapesscripts": "2.2.4",
 }
 
 
@@ -49,7 +47,6 @@ def test_families():
          r"mmengine\)\. Install it by: pip install onedl-mmengine onedl-mmcv onedl-mmsegmentation"),
         ("onedl-mmcv", "needs mmcv >= 2.0.0, found none"),
         ("onedl-mmsegmentation", "needs mmseg >= 1.2.2, found none"),
-        ("cityscapesscripts", "needs cityscapesscripts >= 2.2, found none.*pip install 'citysc"),
     ],
 )  # fmt: skip
 def test_missing(name, message):
@@ -64,7 +61,6 @@ def test_missing(name, message):
          r"by: pip install -U 'torch>=2\.4'"),
         ("onedl-mmengine", "0.9.1", "found onedl-mmengine 0.9.1. Upgrade it by: pip install -U o"),
         ("onedl-mmcv", "1.7", "needs mmcv >= 2.0.0, found onedl-mmcv 1.7"),
-        ("cityscapesscripts", "1.5.0", "needs cityscapesscripts >= 2.2, found city"),
     ],
 )  # fmt: skip
 def test_too_old(name, version, message):

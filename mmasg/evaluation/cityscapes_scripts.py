@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import io
 import os
-from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Any
 
-import cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling as official
 import numpy as np
-from cityscapesscripts.helpers.labels import trainId2label
-from mmengine.logging import MMLogger, print_log
+from mmengine.logging import print_log
 from mmengine.registry import METRICS
 from mmseg.evaluation import CityscapesMetric
 from prettytable import PrettyTable
+
+from mmasg.datasets.class_maps import CLASSES
 
 
 @METRICS.register_module()
@@ -29,18 +32,22 @@ class CityscapesScriptsMetric(CityscapesMetric):
         **kwargs: As MMSegmentation's ``CityscapesMetric``.
 
     Raises:
+        ImportError: cityscapesscripts is not installed; the message has the line that does it.
         FileNotFoundError: A label file in label ids is missing.
+        ValueError: cityscapesscripts cannot compare a prediction with its labels.
     """
 
     default_prefix = "cityscapes"
 
     def __init__(self, output_dir: str, prefix: str | None = None, **kwargs: Any) -> None:
+        _official()  # known to be there before an hour of testing
         # CityscapesMetric puts the argument in place of the default prefix, also when it is None.
         super().__init__(output_dir, prefix=prefix or self.default_prefix, **kwargs)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
         """Evaluate the collected (prediction, ground truth) files."""
-        logger: MMLogger = MMLogger.get_current_instance()
+        if self.format_only:
+            return super().compute_metrics(results)
         predictions, truths = map(list, zip(*results, strict=True))
         missing = [path for path in truths if not os.path.isfile(path)]
         if missing:
@@ -49,21 +56,48 @@ class CityscapesScriptsMetric(CityscapesMetric):
                 "missing). cityscapesscripts compares label ids: put the original "
                 "*_gtFine_labelIds.png beside the *_gtFine_labelTrainIds.png"
             )
-        args = official.args
-        # The score by instances needs numpy.in1d, which numpy 2.4 no longer has.
-        args.evalInstLevelScore = False
-        args.evalPixelAccuracy = False
-        args.JSONOutput = False
-        args.quiet = True
-        args.predictionPath = os.path.abspath(self.output_dir)
-        scores = official.evaluateImgLists(predictions, truths, args)["classScores"]
-        names = [trainId2label[i].name for i in range(19)]
-        ious = [100.0 * scores[name] for name in names]
+        scores = _class_scores(predictions, truths)
+        ious = {name: 100.0 * scores[name] for name in CLASSES}
         table = PrettyTable(["Class", "IoU (cityscapesscripts)"])
-        for name, iou in zip(names, ious, strict=True):
-            table.add_row([name, f"{iou:.2f}"])
-        print_log("\n" + table.get_string(), logger=logger)
-        metrics = OrderedDict(mIoU=round(float(np.nanmean(ious)), 2))
-        for name, iou in zip(names, ious, strict=True):
+        table.add_rows([[name, f"{iou:.2f}"] for name, iou in ious.items()])
+        print_log(f"\n{table.get_string()}", logger="current")
+        metrics = {"mIoU": round(float(np.nanmean(list(ious.values()))), 2)}
+        for name, iou in ious.items():
             metrics[f"IoU/{name.replace(' ', '_')}"] = round(float(iou), 2)
         return metrics
+
+
+def _official() -> Any:
+    """Import the evaluation of cityscapesscripts."""
+    try:
+        from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling
+    except ImportError as error:
+        raise ImportError(
+            f"CityscapesScriptsMetric needs cityscapesscripts, which does not import ({error}). "
+            "Install it by: pip install 'cityscapesscripts>=2.2' (or leave --cityscapes out)"
+        ) from error
+    return evalPixelLevelSemanticLabeling
+
+
+def _class_scores(predictions: Sequence[str], truths: Sequence[str]) -> dict[str, float]:
+    """IoU of every class, 0 to 1, by name; NaN for a class that does not occur."""
+    official = _official()
+    # A copy: the module's own settings stay as they are for others in this process.
+    args = copy.copy(official.args)
+    # The score by instances needs numpy.in1d, which numpy 2.4 no longer has.
+    args.evalInstLevelScore = False
+    args.evalPixelAccuracy = False
+    args.JSONOutput = False
+    args.quiet = True
+    said = io.StringIO()
+    try:
+        # cityscapesscripts prints what is wrong and leaves the process.
+        with contextlib.redirect_stdout(said):
+            return official.evaluateImgLists(predictions, truths, args)["classScores"]
+    except SystemExit as error:
+        reason = said.getvalue().strip().splitlines()[-1:] or ["it does not say why"]
+        raise ValueError(
+            "CityscapesScriptsMetric: cityscapesscripts cannot compare the predictions with the "
+            f"*_gtFine_labelIds.png ({reason[0]}). Put the original files there, each of the size "
+            "of its image"
+        ) from error

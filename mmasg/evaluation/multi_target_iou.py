@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from mmengine.evaluator import BaseMetric
-from mmengine.logging import MMLogger, print_log
+from mmengine.logging import print_log
 from mmengine.registry import METRICS
+from mmseg.evaluation import IoUMetric
 from prettytable import PrettyTable
+from torch import Tensor
 
 from mmasg.datasets.class_maps import SYNTHIA_13, SYNTHIA_16
+from mmasg.errors import did_you_mean, wrong
 
+_NAME = "MultiTargetIoUMetric"
 SUBSETS: dict[str, tuple[str, ...]] = {"synthia16": SYNTHIA_16, "synthia13": SYNTHIA_13}
 
 
 @METRICS.register_module()
-class MultiTargetIoUMetric(BaseMetric):
-    """IoU of every class on every target, and the mean over the targets.
+class MultiTargetIoUMetric(IoUMetric):
+    """MMSegmentation's ``IoUMetric`` for every target by itself, and the mean over the targets.
 
     The target of an image is what its sample says (``domain`` in its meta information, which the
     data sets of this package put there), so that batches may mix targets. IoU is computed from
-    the pixels of all images of a target; pixels that hold the ignore index do not count.
+    the pixels of all images of a target; pixels that hold the ignore index do not count. Pixels
+    are counted as integers: ``IoUMetric``'s float32 counts stop at 2**24 for one image and class.
 
     Args:
         targets: The targets that are expected, in the order of the table; a test run that lacks
@@ -32,8 +37,14 @@ class MultiTargetIoUMetric(BaseMetric):
             ``'synthia13'`` (the classes that SYNTHIA's literature reports), or a dict from a
             name to a list of class names. Default: none.
         per_class: Return the IoU of every class and target as well. Default True.
-        ignore_index: Default 255.
-        **kwargs: As for mmengine's ``BaseMetric`` (``collect_device``, ``prefix``).
+        ignore_index: Label of the pixels that do not count. Default 255.
+        output_dir: Folder for the predictions, ``TARGET_IMAGE.png`` in training ids. Default
+            None: not written.
+        format_only: Write predictions and compute nothing, for images without labels.
+            Default False.
+        collect_device: ``'cpu'`` or ``'gpu'``, where the ranks' counts are collected.
+            Default ``'cpu'``.
+        prefix: Prefix of the names of the results. Default None.
 
     Returns from :meth:`evaluate`, in per cent:
         ``mIoU``: mean over the targets, ``mIoU/TARGET``, ``mIoU_SUBSET``,
@@ -42,8 +53,8 @@ class MultiTargetIoUMetric(BaseMetric):
         the means leave out).
 
     Raises:
-        ValueError: A subset or a target is unknown; a sample does not say its domain; predictions
-            and truth differ in size.
+        ValueError: A subset or a target is unknown; ``format_only`` without a folder; a sample
+            does not say its domain; predictions and truth differ in size; a label id is no class.
     """
 
     def __init__(
@@ -52,72 +63,98 @@ class MultiTargetIoUMetric(BaseMetric):
         subsets: Sequence[str] | Mapping[str, Sequence[str]] = (),
         per_class: bool = True,
         ignore_index: int = 255,
-        **kwargs: Any,
+        output_dir: str | None = None,
+        format_only: bool = False,
+        collect_device: str = "cpu",
+        prefix: str | None = None,
     ) -> None:
-        super().__init__(**kwargs)
+        # IoUMetric swallows every keyword that it does not know: the ones above are all there are.
+        super().__init__(
+            ignore_index=ignore_index,
+            output_dir=output_dir,
+            format_only=format_only,
+            collect_device=collect_device,
+            prefix=prefix,
+        )
         if isinstance(targets, str) or (targets is not None and len(set(targets)) != len(targets)):
+            raise ValueError(wrong(f"{_NAME}.targets", targets, "a list of different names"))
+        if format_only and output_dir is None:
             raise ValueError(
-                f"MultiTargetIoUMetric: targets must be a list of different names, not {targets!r}"
+                wrong(
+                    f"{_NAME}.format_only",
+                    True,
+                    "True where output_dir is a folder",
+                    "Set output_dir (tools/test.py --out).",
+                )
             )
         self.targets = None if targets is None else list(targets)
         self.subsets = _subsets(subsets)
         self.per_class = per_class
-        self.ignore_index = ignore_index
 
     def process(self, data_batch: Any, data_samples: Sequence[dict]) -> None:
-        """Counts the pixels of a batch.
+        """Count the pixels of a batch, and write its predictions where there is a folder for them.
 
         Args:
             data_batch: Unused.
-            data_samples: Each with ``pred_sem_seg``, ``gt_sem_seg`` and ``domain``.
+            data_samples: Each with ``pred_sem_seg``, ``gt_sem_seg``, ``domain`` and ``img_path``.
         """
-        classes = len(self.dataset_meta["classes"])
         for sample in data_samples:
-            domain = sample.get("domain")
-            if domain is None:
-                raise ValueError(
-                    f"MultiTargetIoUMetric: the sample {sample.get('img_path')} does not say its "
-                    "domain. Use this package's data sets (Cityscapes19Dataset, ...), or pack it: "
-                    "PackSegInputs(meta_keys=(..., 'domain'))"
-                )
-            if self.targets is not None and domain not in self.targets:
-                raise ValueError(
-                    f"MultiTargetIoUMetric: the sample {sample.get('img_path')} has the domain "
-                    f"{domain!r}, which is not among targets={self.targets}"
-                )
-            if "gt_sem_seg" not in sample:
-                raise ValueError(
-                    f"MultiTargetIoUMetric: the sample {sample.get('img_path')} has no labels: "
-                    "the test pipeline needs LoadAnnotations"
-                )
-            predicted = sample["pred_sem_seg"]["data"].squeeze()
-            truth = sample["gt_sem_seg"]["data"].squeeze().to(predicted.device)
-            self.results.append((domain, self._count(predicted, truth, classes, sample)))
+            domain = self._check(sample)
+            # IoUMetric names a prediction's file after its image; targets may share names.
+            name = f"{domain}_{os.path.basename(sample.get('img_path', ''))}"
+            super().process(data_batch, [{**sample, "img_path": name}])
+            if not self.format_only:
+                self.results[-1] = (domain, self.results[-1])
 
-    def _count(
-        self, predicted: torch.Tensor, truth: torch.Tensor, classes: int, sample: dict
-    ) -> np.ndarray:
-        """Pixels per class as (3, classes): correct, predicted, in the truth; int64."""
+    def _check(self, sample: Mapping[str, Any]) -> str:
+        """Return the domain of a sample that can be counted."""
+        domain, where = sample.get("domain"), f"{_NAME}: the sample {sample.get('img_path')}"
+        if domain is None:
+            raise ValueError(
+                f"{where} does not say its domain. Use this package's data sets "
+                "(Cityscapes19Dataset, ...), or pack it: PackSegInputs(meta_keys=(..., 'domain'))"
+            )
+        if self.targets is not None and domain not in self.targets:
+            raise ValueError(
+                f"{where} has the domain {domain!r}, which is not among targets={self.targets}"
+            )
+        if self.output_dir is not None and "img_path" not in sample:
+            raise ValueError(f"{where} has no img_path, after which its prediction is to be named")
+        if self.format_only:
+            return domain
+        if "gt_sem_seg" not in sample:
+            raise ValueError(f"{where} has no labels: the test pipeline needs LoadAnnotations")
+        truth = sample["gt_sem_seg"]["data"].squeeze()
+        predicted = sample["pred_sem_seg"]["data"].squeeze()
         if predicted.shape != truth.shape:
             raise ValueError(
-                f"MultiTargetIoUMetric: {sample.get('img_path')}: the prediction has shape "
-                f"{tuple(predicted.shape)}, the labels {tuple(truth.shape)}. LoadAnnotations "
-                "belongs after Resize in a test pipeline"
+                f"{where}: the prediction has shape {tuple(predicted.shape)}, the labels "
+                f"{tuple(truth.shape)}. LoadAnnotations belongs after Resize in a test pipeline"
             )
-        counted = truth != self.ignore_index
-        predicted, truth = predicted[counted].long(), truth[counted].long()
-        if truth.numel() and (int(truth.min()) < 0 or int(truth.max()) >= classes):
+        ids, classes = truth[truth != self.ignore_index], len(self.dataset_meta["classes"])
+        if ids.numel() and not 0 <= int(ids.min()) <= int(ids.max()) < classes:
             raise ValueError(
-                f"MultiTargetIoUMetric: {sample.get('img_path')}: label ids up to "
-                f"{int(truth.max())}, but there are {classes} classes: were the labels converted "
-                "to training ids? tools/check_data.py CONFIG looks at all of them"
+                f"{where}: label ids from {int(ids.min())} to {int(ids.max())}, but there are "
+                f"{classes} classes: were the labels converted to training ids? "
+                "tools/check_data.py CONFIG looks at all of them"
             )
-        rows = (predicted[predicted == truth], predicted, truth)
-        counts = [torch.bincount(row, minlength=classes)[:classes].cpu() for row in rows]
-        return torch.stack(counts).numpy()
+        return domain
+
+    @staticmethod
+    def intersect_and_union(
+        pred_label: Tensor, label: Tensor, num_classes: int, ignore_index: int
+    ) -> tuple[Tensor, ...]:
+        """Count the pixels of each class: correct, union, predicted, true; (C,) float64 each."""
+        counted = label != ignore_index
+        predicted, truth = pred_label[counted].long(), label[counted].long()
+        correct, predicted, truth = (
+            torch.bincount(ids, minlength=num_classes)[:num_classes].cpu().double()
+            for ids in (predicted[predicted == truth], predicted, truth)
+        )
+        return correct, predicted + truth - correct, predicted, truth
 
     def compute_metrics(self, results: list) -> dict[str, float]:
-        """Sums up all ranks' counts and prints the table.
+        """Sum up all ranks' counts and print the table.
 
         Args:
             results: Pairs of a domain and the counts of one image.
@@ -125,22 +162,22 @@ class MultiTargetIoUMetric(BaseMetric):
         Returns:
             See the class.
         """
-        sums: dict[str, np.ndarray] = {}
-        for domain, counts in results:
-            sums[domain] = sums.get(domain, 0) + counts
-        targets = sorted(sums) if self.targets is None else self.targets
-        lacking = [target for target in targets if target not in sums]
+        if self.format_only:
+            return super().compute_metrics(results)
+        images: dict[str, list[tuple[Tensor, ...]]] = {}
+        for domain, areas in results:
+            images.setdefault(domain, []).append(areas)
+        targets = sorted(images) if self.targets is None else self.targets
+        lacking = [target for target in targets if target not in images]
         if lacking:
-            raise ValueError(
-                f"MultiTargetIoUMetric: no image of {lacking} was tested; tested: {sorted(sums)}"
-            )
+            raise ValueError(f"{_NAME}: no image of {lacking} was tested; tested: {sorted(images)}")
         names = tuple(self.dataset_meta["classes"])
         iou, metrics = {}, {}
         for target in targets:
-            correct, predicted, truth = sums[target].astype(np.float64)
-            with np.errstate(invalid="ignore"):
-                iou[target] = 100 * correct / (predicted + truth - correct)
-                metrics[f"aAcc/{target}"] = float(100 * correct.sum() / truth.sum())
+            sums = [sum(areas) for areas in zip(*images[target], strict=True)]
+            found = self.total_area_to_metrics(*sums)
+            iou[target] = 100 * found["IoU"]
+            metrics[f"aAcc/{target}"] = float(100 * found["aAcc"])
         rows = {"mIoU": names, **{f"mIoU_{name}": part for name, part in self.subsets.items()}}
         means: dict[str, dict[str, float]] = {}
         for key, part in rows.items():
@@ -170,26 +207,31 @@ class MultiTargetIoUMetric(BaseMetric):
         for key, by_target in means.items():
             values = np.array([by_target[target] for target in targets])
             table.add_row([key, *(_cell(value) for value in values), _cell(float(values.mean()))])
-        print_log(f"\n{table.get_string()}", logger=MMLogger.get_current_instance())
+        print_log(f"\n{table.get_string()}", logger="current")
 
 
 def _subsets(subsets: Any) -> dict[str, tuple[str, ...]]:
     if isinstance(subsets, Mapping):
         return {name: tuple(part) for name, part in subsets.items()}
-    unknown = [name for name in subsets if name not in SUBSETS]
+    names = [subsets] if isinstance(subsets, str) else list(subsets)
+    unknown = [name for name in names if name not in SUBSETS]
     if isinstance(subsets, str) or unknown:
         raise ValueError(
-            f"MultiTargetIoUMetric: subsets must be a list out of {sorted(SUBSETS)} or a dict of "
-            f"class names, not {subsets!r}"
+            wrong(
+                f"{_NAME}.subsets",
+                subsets,
+                f"a list out of {sorted(SUBSETS)}, or a dict from names to lists of class names",
+                did_you_mean(unknown[0], SUBSETS).strip() if unknown else f"Write [{subsets!r}].",
+            )
         )
-    return {name: SUBSETS[name] for name in subsets}
+    return {name: SUBSETS[name] for name in names}
 
 
 def _index(names: Sequence[str], part: Sequence[str], key: str) -> list[int]:
     unknown = [name for name in part if name not in names]
     if unknown or not part:
         raise ValueError(
-            f"MultiTargetIoUMetric: {key} is over {unknown or 'no classes'}, which the data set "
+            f"{_NAME}: {key} is over {unknown or 'no classes'}, which the data set "
             f"does not have: {list(names)}"
         )
     return [names.index(name) for name in part]

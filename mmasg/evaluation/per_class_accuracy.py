@@ -14,7 +14,7 @@ from mmengine.logging import print_log
 from mmengine.registry import METRICS
 from prettytable import PrettyTable
 
-from .confusion_picture import draw_confusion_matrix
+from mmasg.visualization.confusion_matrix import draw_confusion_matrix
 
 
 @METRICS.register_module()

@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+
+from .figure import new_figure, save
+
 
 def plot_class_bars(
     classes: Sequence[str],
@@ -22,17 +26,12 @@ def plot_class_bars(
         ylabel: What the values are.
         out: PNG file to write.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-    import numpy as np
-
     names = [*classes, "MEAN"]
     places = np.arange(len(names), dtype=float)
     places[-1] += 0.6
     width = 0.8 / max(len(values), 1)
-    figure, axis = plt.subplots(figsize=(max(8.0, 0.62 * len(names)), 4.4), constrained_layout=True)
+    figure = new_figure((max(8.0, 0.62 * len(names)), 4.4))
+    axis = figure.subplots()
     for i, (model, numbers) in enumerate(values.items()):
         heights = [*numbers, float(np.nanmean(numbers))]
         axis.bar(places + (i - (len(values) - 1) / 2) * width, heights, width, label=model)
@@ -40,6 +39,4 @@ def plot_class_bars(
     axis.set(title=title, ylabel=ylabel, ylim=(0, 100))
     axis.grid(axis="y", alpha=0.3)
     axis.legend(loc="upper right")
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=110)
-    plt.close(figure)
+    save(figure, out, dpi=110)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .figure import new_figure, save
+
 
 def draw_classified_images(
     images: Sequence[np.ndarray],
@@ -24,18 +26,13 @@ def draw_classified_images(
         out: PNG file to write.
         columns: Images a row.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     rows = -(-len(images) // columns)
     # In inches; the columns are as wide as the longest line below an image.
     side, top, line, gap = 1.8, 0.35, 0.16, 0.15
     longest = max(len(f"{model}: {n}") for model, names in predictions.items() for n in names)
     width = max(side, 0.068 * longest) + gap
     height = top + side + line * len(predictions) + gap
-    figure = plt.figure(figsize=(columns * width, rows * height))
+    figure = new_figure((columns * width, rows * height), layout=None)
     for i, (image, truth) in enumerate(zip(images, truths, strict=True)):
         row, column = divmod(i, columns)
         left, bottom = column * width + gap / 2, (rows - row) * height - top - side
@@ -60,6 +57,4 @@ def draw_classified_images(
                 va="top",
                 color="#1a7f37" if names[i] == truth else "#b3261e",
             )
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=100)
-    plt.close(figure)
+    save(figure, out, dpi=100)

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .figure import new_figure, save
+
 #: Colour of pixels without a class.
 _IGNORED = (0, 0, 0)
 
@@ -36,22 +38,13 @@ def draw_prediction_grid(
         palette: RGB of every class.
         out: PNG file to write.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
     from matplotlib.patches import Patch
 
     titles = ["frame", "truth", *predictions]
     rows = len(frames)
     height, width = frames[0].shape[:2]
-    figure, axes = plt.subplots(
-        rows,
-        len(titles),
-        figsize=(3.6 * len(titles), 3.6 * rows * height / width + 1.3),
-        squeeze=False,
-        constrained_layout=True,
-    )
+    figure = new_figure((3.6 * len(titles), 3.6 * rows * height / width + 1.3))
+    axes = figure.subplots(rows, len(titles), squeeze=False)
     for r in range(rows):
         valid = truths[r] != 255
         maps = [truths[r], *(p[r] for p in predictions.values())]
@@ -77,9 +70,7 @@ def draw_prediction_grid(
     ]
     handles.append(Patch(facecolor=_unit(_IGNORED), label="no class"))
     figure.legend(handles=handles, loc="outside lower center", ncols=10, fontsize=9, frameon=False)
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=100)
-    plt.close(figure)
+    save(figure, out, dpi=100)
 
 
 def _unit(colour: Sequence[int]) -> tuple[float, float, float]:

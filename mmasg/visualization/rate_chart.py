@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from .figure import new_figure, save
 from .scalar_log import read_multipliers
 
 
@@ -19,20 +20,10 @@ def plot_multipliers(work_dirs: Mapping[str, str | Path], out: str | Path) -> No
         FileNotFoundError: A work dir without log.
         ValueError: A log without multipliers.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     runs = {title: read_multipliers(folder) for title, folder in work_dirs.items()}
     rows = sum(len(next(iter(steps.values()))) for steps in runs.values())
-    figure, panels = plt.subplots(
-        len(runs),
-        figsize=(9, 0.32 * rows + 1.2 * len(runs)),
-        squeeze=False,
-        sharex=True,
-        layout="constrained",
-    )
+    figure = new_figure((9, 0.32 * rows + 1.2 * len(runs)))
+    panels = figure.subplots(len(runs), squeeze=False, sharex=True)
     top = max(value for steps in runs.values() for row in steps.values() for value in row.values())
     for axes, (title, steps) in zip(panels[:, 0], runs.items(), strict=True):
         names = list(next(iter(steps.values())))
@@ -52,5 +43,4 @@ def plot_multipliers(work_dirs: Mapping[str, str | Path], out: str | Path) -> No
         axes.set_title(title)
     panels[-1, 0].set_xlabel("iteration")
     figure.colorbar(mesh, ax=panels[:, 0].tolist(), label="multiplier of the learning rate")
-    figure.savefig(out, dpi=120)
-    plt.close(figure)
+    save(figure, out, dpi=120)

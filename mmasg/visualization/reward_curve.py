@@ -6,6 +6,7 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from .figure import new_figure, save
 from .scalar_log import read_records
 
 #: Columns of the table: what a policy's training logs.
@@ -55,12 +56,8 @@ def plot_rewards(
         window: Updates of the moving mean.
         levels: ``{control: (mean, standard error)}``, drawn as lines across.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(9, 4.5), layout="constrained")
+    figure = new_figure((9, 4.5))
+    axes = figure.subplots()
     for i, (title, records) in enumerate(runs.items()):
         steps = [record["step"] for record in records]
         rewards = [record["reward"] for record in records]
@@ -81,5 +78,4 @@ def plot_rewards(
     axes.set(xlabel="update", ylabel="mean reward of a decision")
     axes.grid(alpha=0.3)
     axes.legend(fontsize=8)
-    figure.savefig(out, dpi=120)
-    plt.close(figure)
+    save(figure, out, dpi=120)

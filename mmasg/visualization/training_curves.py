@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from .figure import new_figure, save
 from .scalar_log import read_scalars
 
 #: Panels of the picture: title and the keys that are drawn.
@@ -26,13 +27,9 @@ def plot_training_curves(runs: Mapping[str, str | Path], out: str | Path) -> Non
         runs: ``{title: work dir}``.
         out: PNG file to write.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
     logs = {title: read_scalars(folder) for title, folder in runs.items()}
-    figure, axes = plt.subplots(1, len(_PANELS), figsize=(11, 4), constrained_layout=True)
+    figure = new_figure((11, 4))
+    axes = figure.subplots(1, len(_PANELS))
     for axis, (name, key) in zip(axes, _PANELS, strict=True):
         for i, (title, records) in enumerate(logs.items()):
             points = [
@@ -48,6 +45,4 @@ def plot_training_curves(runs: Mapping[str, str | Path], out: str | Path) -> Non
             axis.legend()
         else:
             axis.text(0.5, 0.5, "not logged by these runs", ha="center", transform=axis.transAxes)
-    Path(out).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=110)
-    plt.close(figure)
+    save(figure, out, dpi=110)

@@ -1,7 +1,12 @@
+import subprocess
+import sys
+
+import cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling as official
 import numpy as np
 import pytest
 import torch
 from cityscapesscripts.helpers.labels import trainId2label
+from mmengine.logging import MMLogger
 from PIL import Image
 
 from mmasg.datasets.class_maps import CLASSES
@@ -80,3 +85,41 @@ def test_missing_label_ids(tmp_path):
     )
     with pytest.raises(FileNotFoundError, match=message):
         evaluate(CityscapesScriptsMetric(output_dir=str(tmp_path / "out")), made)
+
+
+def test_what_cityscapesscripts_refuses_is_an_error_of_ours(tmp_path):
+    made = write_truth(tmp_path, 1)
+    Image.new("L", (7, 5)).save(tmp_path / "gtFine/val/ulm/ulm_000000_000019_gtFine_labelIds.png")
+    with pytest.raises(ValueError, match=r"cannot compare .*ERROR: Image widths of .*not equal"):
+        evaluate(CityscapesScriptsMetric(output_dir=str(tmp_path / "out")), made)
+
+
+def test_settings_of_the_module_stay_as_they_are(tmp_path):
+    before = dict(vars(official.args))
+    evaluate(CityscapesScriptsMetric(output_dir=str(tmp_path / "out")), write_truth(tmp_path, 1))
+    assert vars(official.args) == before
+
+
+def test_format_only_needs_no_label_ids(tmp_path):
+    made = write_truth(tmp_path, 1)
+    for path in tmp_path.rglob("*_labelIds.png"):
+        path.unlink()
+    out = tmp_path / "out"
+    metric = CityscapesScriptsMetric(output_dir=str(out), format_only=True, keep_results=True)
+    metric.dataset_meta = dict(classes=CLASSES)
+    MMLogger.get_instance("format_only")  # mmseg's method logs by the current one
+    metric.process({}, made)
+    assert metric.evaluate(1) == {} and len(list(out.glob("*.png"))) == 1
+
+
+def test_without_cityscapesscripts_only_this_metric_is_missing(tmp_path):
+    """In a process in which it does not import, as where it was never installed."""
+    code = (
+        "import sys; sys.modules['cityscapesscripts'] = None; import mmasg.evaluation as e\n"
+        "e.ClassIoUMetric()\n"
+        f"e.CityscapesScriptsMetric(output_dir={str(tmp_path)!r})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "ImportError: CityscapesScriptsMetric needs cityscapesscripts" in done.stderr
+    assert "pip install 'cityscapesscripts>=2.2'" in done.stderr

@@ -88,10 +88,17 @@ def test_own_subset():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (dict(targets="x"), "targets must be a list of different names, not 'x'"),
-        (dict(targets=["x", "x"]), "targets must be a list of different names"),
-        (dict(subsets=["synthia12"]), "subsets must be a list out of .'synthia13', 'synthia16'."),
-        (dict(subsets="synthia16"), "subsets must be a list out of"),
+        (dict(targets="x"), r"MultiTargetIoUMetric.targets: got 'x'; allowed: a list of different"),
+        (
+            dict(targets=["x", "x"]),
+            r"targets: got \['x', 'x'\]; allowed: a list of",
+        ),
+        (dict(subsets=["synthia12"]), r"subsets: got .*Did you mean 'synthia1[36]'\?"),
+        (dict(subsets="synthia16"), r"subsets: got 'synthia16'; .*Write \['synthia16'\]\."),
+        (
+            dict(format_only=True),
+            r"format_only: got True; .*Set output_dir .tools/test.py --out",
+        ),
     ],
 )
 def test_wrong_arguments(arguments, message):
@@ -110,7 +117,7 @@ def test_wrong_samples():
         metric().process(None, [{k: v for k, v in good.items() if k != "gt_sem_seg"}])
     with pytest.raises(ValueError, match="LoadAnnotations belongs after Resize"):
         metric().process(None, [sample("x", [0, 0], [0])])
-    with pytest.raises(ValueError, match="label ids up to 26, but there are 3 classes"):
+    with pytest.raises(ValueError, match="label ids from 26 to 26, but there are 3 classes"):
         metric().process(None, [sample("x", [0], [26])])
 
 
@@ -213,6 +220,33 @@ def test_in_a_runner_with_batches_that_mix_targets(tmp_path, batch_size):
     cfg.experiment_name = f"targets{batch_size}{tmp_path.name}"
     result = Runner.from_cfg(cfg).test()
     assert {key: result[key] for key in EXPECTED} == EXPECTED
+
+
+def test_counts_of_a_large_image_are_exact():
+    # float32, in which IoUMetric counts, has no 2**24 + 1.
+    labels = torch.zeros(2**24 + 1, dtype=torch.uint8)
+    areas = MultiTargetIoUMetric.intersect_and_union(labels, labels, 2, 255)
+    assert [area.tolist() for area in areas] == [[2**24 + 1, 0]] * 4
+
+
+def test_predictions_of_targets_that_share_a_name_stay_apart(tmp_path):
+    from PIL import Image
+
+    two = [[0, 1], [0, 1]]
+    m = metric(output_dir=str(tmp_path / "out"))
+    m.process(None, [sample("x", two, two), sample("y", [[2, 2]] * 2, [[0, 255]] * 2)])
+    assert m.evaluate(2)["mIoU/x"] == 100
+    written = {p.name: np.asarray(Image.open(p)).tolist() for p in (tmp_path / "out").iterdir()}
+    assert written == {"x_a.png": two, "y_a.png": [[2, 2]] * 2}
+    with pytest.raises(ValueError, match="has no img_path"):
+        m.process(None, [{k: v for k, v in sample("x", two, two).items() if k != "img_path"}])
+
+
+def test_format_only_writes_images_without_labels(tmp_path):
+    m = metric(output_dir=str(tmp_path), format_only=True)
+    image = sample("x", [[0, 1], [1, 1]], [[0, 0], [0, 0]])
+    m.process(None, [{k: v for k, v in image.items() if k != "gt_sem_seg"}])
+    assert m.evaluate(1) == {} and [p.name for p in tmp_path.iterdir()] == ["x_a.png"]
 
 
 def test_on_two_ranks(tmp_path):

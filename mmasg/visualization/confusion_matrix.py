@@ -7,6 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
+from .figure import new_figure, save
+
 
 def draw_confusion_matrix(matrix: np.ndarray, names: Sequence[str], path: str | Path) -> None:
     """Draw a confusion matrix, every row in percent of its class.
@@ -14,15 +16,12 @@ def draw_confusion_matrix(matrix: np.ndarray, names: Sequence[str], path: str | 
     Args:
         matrix: Counts, (C, C); rows are true classes.
         names: Class names.
-        path: Picture to write; its folder must exist.
+        path: Picture to write.
     """
-    # Not pyplot: it keeps global state, and may pick a backend that needs a display.
-    from matplotlib.figure import Figure
-
     counts = matrix.sum(axis=1, keepdims=True)
     share = 100 * matrix / np.maximum(counts, 1)
     size = max(4.0, 0.55 * len(names) + 2)
-    figure = Figure(figsize=(size, size), layout="constrained")
+    figure = new_figure((size, size))
     axes = figure.subplots()
     axes.imshow(share, cmap="Blues", vmin=0, vmax=100)
     ticks = range(len(names))
@@ -40,4 +39,4 @@ def draw_confusion_matrix(matrix: np.ndarray, names: Sequence[str], path: str | 
                 if value >= 0.5:
                     shade = "white" if value > 50 else "black"
                     axes.text(column, row, f"{value:.0f}", ha="center", va="center", color=shade)
-    figure.savefig(path, dpi=120)
+    save(figure, path, dpi=120)
