@@ -10,6 +10,7 @@ from .dependencies import check_dependencies
 OPENMMLAB_FAMILY = check_dependencies()
 
 from . import (  # noqa: E402
+    adaptation,
     checkpoint,
     consistency,
     datasets,
@@ -24,6 +25,7 @@ from . import (  # noqa: E402
 __version__ = "0.1.0"
 
 __all__ = [
+    "adaptation",
     "checkpoint",
     "consistency",
     "datasets",

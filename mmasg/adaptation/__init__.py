@@ -1,0 +1,26 @@
+"""From generalization to adaptation: self-training on unlabelled target data."""
+
+from mmengine.registry import MODELS
+
+from .class_mix import class_mix, mix_mask
+from .class_thresholds import ConfidenceHistogram, choose_labels, soft_labels
+from .confidence_losses import EntropyLoss, MRKLDLoss
+from .rare_classes import rare_class_probabilities
+from .teacher_schedule import frame_weight, teacher_momentum
+
+# Registered here, so that the losses' file stays pure torch.
+for _loss in (EntropyLoss, MRKLDLoss):
+    MODELS.register_module(module=_loss)
+
+__all__ = [
+    "ConfidenceHistogram",
+    "EntropyLoss",
+    "MRKLDLoss",
+    "choose_labels",
+    "class_mix",
+    "frame_weight",
+    "mix_mask",
+    "rare_class_probabilities",
+    "soft_labels",
+    "teacher_momentum",
+]
