@@ -71,7 +71,7 @@ def resnet18(checkpoint=None, **extra):
     return {**cfg, **extra}
 
 
-def fcn_head(in_channels=64, **extra):
+def fcn_head(in_channels=64, dropout_ratio=0.1, **extra):
     return dict(
         type="mmseg.FCNHead",
         in_channels=in_channels,
@@ -79,7 +79,7 @@ def fcn_head(in_channels=64, **extra):
         channels=8,
         num_convs=1,
         concat_input=False,
-        dropout_ratio=0.1,
+        dropout_ratio=dropout_ratio,
         num_classes=3,
         norm_cfg=dict(type="BN"),
         align_corners=False,

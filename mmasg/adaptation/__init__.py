@@ -5,6 +5,7 @@ from mmengine.registry import MODELS
 from .class_mix import class_mix, mix_mask
 from .class_thresholds import ConfidenceHistogram, choose_labels, soft_labels
 from .confidence_losses import EntropyLoss, MRKLDLoss
+from .mean_teacher_hook import MeanTeacherHook
 from .rare_classes import rare_class_probabilities
 from .teacher_schedule import frame_weight, teacher_momentum
 
@@ -16,6 +17,7 @@ __all__ = [
     "ConfidenceHistogram",
     "EntropyLoss",
     "MRKLDLoss",
+    "MeanTeacherHook",
     "choose_labels",
     "class_mix",
     "frame_weight",
