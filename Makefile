@@ -1,6 +1,6 @@
 # make demo    set up, train on synthetic frames, test on the other domain, table and pictures
 # make test    set up, run the tests
-# make benchmark   the demonstration's arms and the policy's controls over three seeds
+# make benchmark   the demonstration's arms and the policy's controls over five seeds
 # make soak        kill twenty trainings, resume them, compare bits
 # Variables: TORCH   the torch requirement to install ("torch==2.6.0", a wheel's path, ...)
 #            VENV    the environment; an existing one with torch in it is used as it is

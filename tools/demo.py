@@ -8,12 +8,11 @@ pictures below ``work_dirs/demo``. What an earlier call finished is taken as it 
 """
 
 import argparse
+import sys
 import time
-from pathlib import Path
 
 from mmasg.benchmark.arms import select
-from mmasg.benchmark.jobs import Job, Pool
-from mmasg.benchmark.report import write_pictures
+from mmasg.benchmark.comparison import Comparison
 from mmasg.benchmark.tables import comparison_table
 from mmasg.miniature.miniature_arms import CONTROL_ARMS, DEMO_ARMS, TESTS, WEIGHTS
 from mmasg.miniature.miniature_data import make_miniature_data
@@ -29,24 +28,25 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
+def main() -> int:
     """Make the data, run the arms, print and draw."""
     args = parse_args()
     start = time.time()
     arms = select((*DEMO_ARMS, *CONTROL_ARMS), args.only or [arm.key for arm in DEMO_ARMS])
     make_miniature_data()
-    out = Path(args.out)
-    jobs = [Job(arm, args.seed, out / arm.key, TESTS, WEIGHTS[arm.task]) for arm in arms]
-    Pool(jobs, args.workers).run()
-    for task in dict.fromkeys(arm.task for arm in arms):
-        of_task = [job for job in jobs if job.arm.task == task]
-        table = comparison_table(of_task, target="target", source="source")
+    comparison = Comparison(args.out, TESTS, arms, [args.seed], weights=WEIGHTS)
+    failures = comparison.run(args.workers)
+    for group, results in comparison.groups().items():
+        table = comparison_table(results, TESTS)
         print(f"\n{table}")
-        (out / f"{task}_table.txt").write_text(table + "\n", encoding="utf-8")
-        for file in write_pictures(of_task, out, target="target"):
+        (comparison.out / f"{group}_table.txt").write_text(table + "\n", encoding="utf-8")
+        for file in comparison.pictures({group: results}):
             print(f"picture: {file}")
     print(f"\n{time.time() - start:.0f} s in all; one seed: run 'make benchmark' for the spread")
+    for failure in failures:
+        print(f"\nFAILED {failure}")
+    return 1 if failures else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -1,112 +1,96 @@
-"""Tables of finished jobs: classes, means, seconds."""
+"""Tables of a comparison's results: over seeds, and over classes."""
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 from prettytable import PrettyTable
 
-from .jobs import Job
+from .results import LAST, Result, main_metric
+from .spread import Spread, spreads
 
-#: Per task: prefix of the classes' metrics, name of their mean, and the unit in words.
-CLASS_PREFIX = {"seg": "IoU/", "cls": "accuracy/"}
-#: Metrics beside the classes under the same prefix.
-_NOT_CLASSES = ("mean", "overall")
-MEAN_NAME = {"seg": "mIoU", "cls": "mean accuracy"}
+_TITLES = {"accuracy/mean": "mean accuracy"}
 
 
-def read_metrics(file: str | Path, task: str) -> dict[str, float]:
-    """Return ``{class: percent}`` from a metrics file of ``tools/test.py``.
-
-    Raises:
-        ValueError: The file has no metric of single classes.
-    """
-    prefix = CLASS_PREFIX[task]
-    metrics = json.loads(Path(file).read_text(encoding="utf-8"))
-    found = {k.split(prefix)[-1]: float(v) for k, v in metrics.items() if prefix in k}
-    found = {k: v for k, v in found.items() if k not in _NOT_CLASSES}
-    if not found:
-        raise ValueError(f"{file}: no metric named {prefix}<class>, only {', '.join(metrics)}")
-    return found
+def metric_title(metric: str) -> str:
+    """What a table calls a metric."""
+    return _TITLES.get(metric, metric)
 
 
-def mean(values: dict[str, float]) -> float:
-    """Return the mean over the classes that occur."""
-    return float(np.nanmean(list(values.values())))
+def spread_table(
+    results: Sequence[Result],
+    tests: Mapping[str, str],
+    metric: str | None = None,
+    reference: str | None = None,
+    point: str = LAST,
+) -> str:
+    """Return a Markdown table: an arm a row, mean and sample standard deviation over seeds.
 
-
-def comparison_table(jobs: Sequence[Job], target: str, source: str) -> str:
-    """Return the table of one task: a row a class, a column an arm, then means and seconds.
+    The first test is shown seed by seed, with the difference to the reference arm: its mean and
+    standard deviation over the seeds that both have, in brackets the standard error of that mean.
 
     Args:
-        jobs: Finished jobs of one task.
-        target: Name of the test on the target domain.
-        source: Name of the test on the source domain.
+        results: Results of one group, several seeds of each arm.
+        tests: ``{name: dataloader}``.
+        metric: Name of the metric. Defaults to mIoU or the mean accuracy.
+        reference: Name of the arm that the others are compared with. Defaults to the first.
+        point: When; ``'last'`` or the iteration.
     """
-    task = jobs[0].arm.task
-    on_target = [read_metrics(job.metrics_file(target), task) for job in jobs]
-    on_source = [read_metrics(job.metrics_file(source), task) for job in jobs]
-    table = PrettyTable(["", *(job.arm.title for job in jobs)])
-    table.align = "r"
-    table.align[""] = "l"
-    for name in on_target[0]:
-        table.add_row([name.replace("_", " "), *(_percent(m[name]) for m in on_target)])
-    table.add_divider()
-    label = MEAN_NAME[task]
-    table.add_row([f"{label} target (test)", *(_percent(mean(m)) for m in on_target)])
-    table.add_row([f"{label} source (held out)", *(_percent(mean(m)) for m in on_source)])
-    table.add_row(["seconds of training", *(f"{job.seconds():.0f}" for job in jobs)])
-    return table.get_string()
-
-
-def spread_table(jobs: Sequence[Job], target: str, source: str, reference: str) -> str:
-    """Return a Markdown table of one task over seeds: mean and spread of every arm.
-
-    The difference to the reference arm is taken seed by seed; the spread is the sample standard
-    deviation over seeds.
-
-    Args:
-        jobs: Finished jobs of one task, several seeds of each arm.
-        target: Name of the test on the target domain.
-        source: Name of the test on the source domain.
-        reference: Name of the arm that the others are compared with.
-    """
-    task = jobs[0].arm.task
-    label = MEAN_NAME[task]
-    by_arm: dict[str, dict[int, Job]] = {}
-    for job in jobs:
-        by_arm.setdefault(job.arm.name, {})[job.seed] = job
-    scores = {
-        arm: {s: mean(read_metrics(j.metrics_file(target), task)) for s, j in seeds.items()}
-        for arm, seeds in by_arm.items()
-    }
-    seeds = sorted(by_arm[reference])
-    head = ["", *(f"seed {s}" for s in seeds), f"{label} target", "difference", f"{label} source"]
+    first = next(iter(tests.values()))
+    metric = metric or main_metric(results, first, point)
+    reference = reference or results[0].name
+    titles = {result.name: result.title for result in results}
+    label = metric_title(metric)
+    columns = {name: spreads(results, metric, loader, point) for name, loader in tests.items()}
+    main = next(iter(columns.values()))
+    seeds = sorted({result.seed for result in results})
+    head = ["", *(f"seed {s}" for s in seeds), *(f"{label} {name}" for name in tests)]
+    head.insert(len(seeds) + 2, "difference")
     rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
-    for arm, members in by_arm.items():
-        on_target = [scores[arm][s] for s in seeds]
-        on_source = [mean(read_metrics(members[s].metrics_file(source), task)) for s in seeds]
-        gain = [scores[arm][s] - scores[reference][s] for s in seeds]
-        rows.append(
-            [
-                members[seeds[0]].arm.title,
-                *(_percent(v) for v in on_target),
-                _spread(on_target),
-                "" if arm == reference else _spread(gain, sign=True),
-                _spread(on_source),
-            ]
-        )
+    for arm, values in main.items():
+        row = [titles[arm], *(number(values.values.get(s, math.nan)) for s in seeds)]
+        row += [_spread(by_arm[arm], len(seeds)) for by_arm in columns.values()]
+        row.insert(len(seeds) + 2, "" if arm == reference else _gain(values, main[reference]))
+        rows.append(row)
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
-def _percent(value: float) -> str:
+def comparison_table(results: Sequence[Result], tests: Mapping[str, str]) -> str:
+    """Return the table of one seed: a row a class, a column an arm, then means and seconds.
+
+    Args:
+        results: Results of one group and seed.
+        tests: ``{name: dataloader}``; the classes are the first one's.
+    """
+    first = next(iter(tests.values()))
+    metric = main_metric(results, first)
+    classes = [result.classes(first) for result in results]
+    table = PrettyTable(["", *(result.title for result in results)])
+    table.align = "r"
+    table.align[""] = "l"
+    for name in dict.fromkeys(name for found in classes for name in found):
+        table.add_row([name.replace("_", " "), *(number(c.get(name, math.nan)) for c in classes)])
+    table.add_divider()
+    for test, loader in tests.items():
+        values = [number(result.value(metric, loader)) for result in results]
+        table.add_row([f"{metric_title(metric)} {test}", *values])
+    table.add_row(["seconds of training", *(f"{result.seconds:.0f}" for result in results)])
+    return table.get_string()
+
+
+def number(value: float) -> str:
+    """Two decimals; a dash where there is no number."""
     return "-" if math.isnan(value) else f"{value:.2f}"
 
 
-def _spread(values: Sequence[float], sign: bool = False) -> str:
-    spread = float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
-    return f"{np.mean(values):{'+' if sign else ''}.2f} ± {_percent(spread)}"
+def _spread(values: Spread, seeds: int) -> str:
+    few = f" (n = {len(values.values)})" if 0 < len(values.values) < seeds else ""
+    return f"{number(values.mean)} ± {number(values.sd)}{few}"
+
+
+def _gain(values: Spread, reference: Spread) -> str:
+    gain = values.minus(reference)
+    if not gain.values:
+        return "-"
+    return f"{gain.mean:+.2f} ± {number(gain.sd)} ({number(gain.standard_error)})"

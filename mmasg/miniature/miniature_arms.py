@@ -3,30 +3,37 @@
 from __future__ import annotations
 
 from mmasg.benchmark.arms import Arm
+from mmasg.commands.shipped_files import shipped
 
-_SEG = "configs/asg/mini_gta2cityscapes"
-_CLS = "configs/asg/mini_visda"
+_CONFIGS = shipped("configs/asg")
+
+
+def _arm(group: str, name: str, title: str, suffix: str | None = None) -> Arm:
+    config = {"seg": "mini_gta2cityscapes", "cls": "mini_visda"}[group]
+    suffix = f"_{name}" if suffix is None else suffix
+    return Arm(name, str(_CONFIGS / f"{config}{suffix}.py"), title, group=group)
+
 
 #: The arms of the demonstration: the baseline, the first idea, and both.
-DEMO_ARMS = (
-    Arm("seg", "baseline", f"{_SEG}_baseline.py", "baseline"),
-    Arm("seg", "consistency", f"{_SEG}_consistency.py", "consistency"),
-    Arm("seg", "asg", f"{_SEG}.py", "consistency + policy"),
-    Arm("cls", "baseline", f"{_CLS}_baseline.py", "baseline"),
-    Arm("cls", "consistency", f"{_CLS}_consistency.py", "consistency"),
-    Arm("cls", "asg", f"{_CLS}.py", "consistency + policy"),
+DEMO_ARMS = tuple(
+    arm
+    for group in ("seg", "cls")
+    for arm in (
+        _arm(group, "baseline", "baseline"),
+        _arm(group, "consistency", "consistency"),
+        _arm(group, "asg", "consistency + policy", suffix=""),
+    )
 )
 
 #: The paper's controls of the second idea: the same windows, multipliers that nothing has learned.
-CONTROL_ARMS = (
-    Arm("seg", "random", f"{_SEG}_random.py", "consistency + random rates"),
-    Arm("seg", "fixed", f"{_SEG}_fixed.py", "consistency + fixed rates"),
-    Arm("cls", "random", f"{_CLS}_random.py", "consistency + random rates"),
-    Arm("cls", "fixed", f"{_CLS}_fixed.py", "consistency + fixed rates"),
+CONTROL_ARMS = tuple(
+    _arm(group, name, f"consistency + {name} rates")
+    for group in ("seg", "cls")
+    for name in ("random", "fixed")
 )
 
 #: ``{test: dataloader}``; the first is the one whose predictions are kept.
-TESTS = {"target": "test_dataloader", "source": "source_dataloader"}
+TESTS = {"target (test)": "test_dataloader", "source (held out)": "source_dataloader"}
 
 #: Cost of a job of each task in about the same unit, for the time left.
 WEIGHTS = {"seg": 1.0, "cls": 0.4}

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
-from mmasg.benchmark.jobs import ROOT
-
-_CONVERTERS = ROOT / "tools" / "dataset_converters"
+from mmasg.commands.shipped_files import shipped
 
 
 def make_miniature_data(folder: str = "data/miniature") -> None:
     """Run the generator and both label converters; each keeps what is there already.
 
     Args:
-        folder: Where the configs expect the data, relative to the repository.
+        folder: Where the configs expect the data, relative to the current folder.
 
     Raises:
         subprocess.CalledProcessError: One of them failed; it has said why.
     """
-    root = ROOT / folder
+    root = Path(folder)
     commands = [
         ["miniature.py", "--out", str(root)],
         ["gta.py", str(root / "gta5")],
         ["cityscapes.py", str(root / "cityscapes")],
     ]
     for tool, *arguments in commands:
-        command = [sys.executable, str(_CONVERTERS / tool), *arguments]
-        subprocess.run(command, check=True, cwd=ROOT)
+        command = [sys.executable, str(shipped(f"tools/dataset_converters/{tool}")), *arguments]
+        subprocess.run(command, check=True)
