@@ -169,8 +169,8 @@ class Comparison:
         seeds = sorted({result.seed for members in groups.values() for result in members})
         return (
             f"Seeds {', '.join(map(str, seeds))}; {platform.machine()}, torch {torch.__version__}; "
-            f"`python {shlex.join(sys.argv)}`. Mean ± sample standard deviation over the seeds; the "
-            "difference is taken seed by seed, in brackets the standard error of its mean."
+            f"`python {shlex.join(sys.argv)}`. Mean ± sample standard deviation over the seeds; "
+            "the difference is taken seed by seed, in brackets the standard error of its mean."
         )
 
     def _numbers(

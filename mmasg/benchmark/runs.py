@@ -249,7 +249,7 @@ class Run:
         return "trained" in self._state()
 
     def _count(self, seconds: float) -> None:
-        self._write_state(seconds=round(self._state().get("seconds", 0.0) + seconds, 1))
+        self._write_state(seconds=round(self._state().get("seconds", 0.0) + seconds, 3))
 
     def _prepare(self) -> None:
         """Make the folder; what another config left there is moved aside."""
