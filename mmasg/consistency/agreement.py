@@ -11,13 +11,13 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from mmasg.files.listing import IMAGE_SUFFIXES, list_files
 from mmasg.wrapped_model import unwrap
 
 from .taps import FeatureTap
 from .teacher import ImageNetTeacher
 
 _KEY = "ImageNetConsistencyHook.agreement"
-_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp")
 
 
 @torch.no_grad()
@@ -85,12 +85,12 @@ class Agreement:
     def _files(self) -> list[str]:
         assert self.images is not None
         root = Path(self.images)
-        files = sorted(str(p) for p in root.rglob("*") if p.suffix.lower() in _SUFFIXES)
+        files = [str(root / name) for name in list_files(root)]
         if not files:
             raise FileNotFoundError(
                 f"{_KEY}.images: no image in {str(root)!r} "
                 f"({'the folder is empty' if root.is_dir() else 'there is no such folder'}); "
-                f"looked for {', '.join(_SUFFIXES)}"
+                f"looked for {', '.join(IMAGE_SUFFIXES)}"
             )
         return files
 

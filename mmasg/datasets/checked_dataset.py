@@ -6,14 +6,18 @@ empty dataset, a label that was never converted an exception in a worker process
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
-from collections.abc import Iterable
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from mmengine.logging import print_log
 from mmseg.datasets import BaseSegDataset, CityscapesDataset
+
+from mmasg.errors import first_of, wrong
+from mmasg.files.listing import describe_folder, list_files
 
 from .split_files import read_split
 
@@ -23,7 +27,8 @@ MINIATURE_COMMAND = "python tools/dataset_converters/miniature.py (makes the min
 class CheckedSegDataset(BaseSegDataset):
     """A ``BaseSegDataset`` that is complete or is not built, and whose samples know their domain.
 
-    Subclasses set ``download`` and ``convert``, the two remedies that the errors name.
+    Subclasses set ``download`` and ``convert``, the two remedies that the errors name, and in
+    ``defaults`` what of the arguments below is another default there.
 
     Args:
         domain: Name of the data set that every sample carries in its meta information under
@@ -43,6 +48,7 @@ class CheckedSegDataset(BaseSegDataset):
     """
 
     METAINFO: dict = CityscapesDataset.METAINFO
+    defaults: dict = {}
     default_domain = "custom"
     download = "see data/README.md for where the data comes from"
     convert: str | None = None
@@ -55,20 +61,16 @@ class CheckedSegDataset(BaseSegDataset):
         check_files: bool = True,
         **kwargs: Any,
     ) -> None:
+        name = type(self).__name__
         if missing_labels not in ("error", "skip"):
-            raise ValueError(
-                f"{type(self).__name__}: missing_labels must be 'error' or 'skip', "
-                f"not {missing_labels!r}"
-            )
+            raise ValueError(wrong(f"{name}.missing_labels", missing_labels, "'error' or 'skip'"))
         if domain is not None and (not isinstance(domain, str) or not domain):
-            raise ValueError(
-                f"{type(self).__name__}: domain must be a name such as 'cityscapes', not {domain!r}"
-            )
+            raise ValueError(wrong(f"{name}.domain", domain, "a name such as 'cityscapes'"))
         self.domain = self.default_domain if domain is None else domain
         self.split = split
         self.missing_labels = missing_labels
         self.check_files = check_files
-        super().__init__(**kwargs)
+        super().__init__(**{**copy.deepcopy(self.defaults), **kwargs})
         _pack_domain(self.pipeline)
 
     def load_data_list(self) -> list[dict]:
@@ -78,20 +80,13 @@ class CheckedSegDataset(BaseSegDataset):
             One dict a sample: ``img_path``, ``seg_map_path`` (where there are labels),
             ``label_map``, ``reduce_zero_label``, ``seg_fields``, ``domain``.
         """
-        if self.backend_args or not self.check_files:
-            if self._has_split() and not self.backend_args:
-                samples = self._listed(self._split_names())
-            else:
-                samples = [s for s in super().load_data_list() if self._keep(self._name(s))]
-            return [dict(sample, domain=self.domain) for sample in samples]
+        if self.backend_args:
+            samples = [s for s in super().load_data_list() if self._keep(self._name(s))]
+            return self._of_domain(samples)
+        if not self.check_files:
+            return self._of_domain(self._listed(self._unchecked_names()))
         img_dir = self._folder("img_path")
-        images = _files(img_dir, self.img_suffix)
-        if not images:
-            self._fail(
-                f"no images '*{self.img_suffix}' in {img_dir}",
-                found=_describe(img_dir),
-                remedy=self.download,
-            )
+        images = self._images(img_dir)
         names = self._names(images, img_dir)
         samples = self._listed(names)
         if self.data_prefix.get("seg_map_path") is not None:
@@ -101,7 +96,37 @@ class CheckedSegDataset(BaseSegDataset):
                 f"{type(self).__name__}: data_prefix has no 'seg_map_path', which only "
                 "test_mode=True can do without"
             )
+        return self._of_domain(samples)
+
+    def _of_domain(self, samples: list[dict]) -> list[dict]:
         return [dict(sample, domain=self.domain) for sample in samples]
+
+    def _images(self, folder: str) -> set[str]:
+        """The images below a folder; those of another ending are no images, and are said."""
+        alike = list_files(folder, [self.img_suffix])
+        images = {name for name in alike if name.endswith(self.img_suffix)}
+        if not images:
+            others = list_files(folder)
+            endings = Counter(os.path.splitext(name)[1] for name in others).most_common(1)
+            self._fail(
+                f"no images '*{self.img_suffix}' in {folder}",
+                found=f"{len(others)} images of other endings, such as {others[0]}"
+                if others
+                else describe_folder(folder),
+                remedy=f"set img_suffix={endings[0][0]!r}" if endings else self.download,
+            )
+        if len(images) < len(alike):
+            left = [name for name in alike if name not in images]
+            self._warn(f"{len(left)} images do not end in {self.img_suffix!r} (img_suffix): "
+                       f"{first_of(left, 5)}; left out")  # fmt: skip
+        return images
+
+    def _unchecked_names(self) -> list[str]:
+        if self._has_split():
+            return self._split_names()
+        found = list_files(self.data_prefix.get("img_path") or "", [self.img_suffix], False)
+        names = (path.removesuffix(self.img_suffix) for path in found)
+        return [name for name in names if self._keep(name)]
 
     def _has_split(self) -> bool:
         return bool(self.ann_file) and not os.path.isdir(self.ann_file)
@@ -111,15 +136,18 @@ class CheckedSegDataset(BaseSegDataset):
         try:
             return read_split(self.ann_file, self.split, suffixes)
         except FileNotFoundError:
-            folder = Path(self.ann_file).parent
             self._fail(
                 f"no split file {os.path.abspath(self.ann_file)} (ann_file)",
-                found=_describe(folder),
-                remedy=self.convert or self.download,
+                found=describe_folder(Path(self.ann_file).parent),
+                remedy=self._list_remedy(),
             )
         except ValueError as error:
             raise ValueError(f"{type(self).__name__}: {error}") from error
         raise AssertionError("unreachable")
+
+    def _list_remedy(self) -> str:
+        """Where a missing split list comes from; for subclasses whose converter writes some."""
+        return "write it, a frame a line, or set ann_file='' to take every frame"
 
     def _names(self, images: set[str], img_dir: str) -> list[str]:
         """Names of the frames, from the split file or from what is in the folder."""
@@ -129,20 +157,26 @@ class CheckedSegDataset(BaseSegDataset):
             if not names:
                 self._fail(
                     f"none of the {len(images)} images in {img_dir} is in the part asked for",
-                    found=_first(sorted(images)),
+                    found=first_of(sorted(images), 5),
                     remedy=self.download,
                 )
             return names
         names = self._split_names()
-        lost = [name for name in names if name + self.img_suffix not in images]
+        lost = self._lost(names, images, img_dir, self.img_suffix)
         if lost:
             self._fail(
                 f"{len(lost)} of the {len(names)} images that {self.ann_file} lists are not in "
-                f"{img_dir}: {_first(name + self.img_suffix for name in lost)}",
+                f"{img_dir}: {first_of([name + self.img_suffix for name in lost], 5)}",
                 found=f"{len(images)} images '*{self.img_suffix}' there",
                 remedy=self.download,
             )
         return names
+
+    @staticmethod
+    def _lost(names: list[str], there: set[str], folder: str, suffix: str) -> list[str]:
+        """Names without a file; a folder that a second link names is listed under the first."""
+        lost = [name for name in names if name + suffix not in there]
+        return [name for name in lost if not os.path.isfile(os.path.join(folder, name + suffix))]
 
     def _keep(self, name: str) -> bool:
         """Whether a frame found in the folder belongs to the data set; for subclasses.
@@ -173,7 +207,7 @@ class CheckedSegDataset(BaseSegDataset):
     def _with_labels(self, samples: list[dict], names: list[str]) -> list[dict]:
         """Checks that every sample has its label; drops or reports those that do not."""
         ann_dir = self._folder("seg_map_path")
-        labels = _files(ann_dir, self.seg_map_suffix)
+        labels = set(list_files(ann_dir, [self.seg_map_suffix], any_case=False))
         remedy = self.convert or self.download
         if not labels:
             self._fail(
@@ -181,13 +215,12 @@ class CheckedSegDataset(BaseSegDataset):
                 found=self._describe_labels(ann_dir),
                 remedy=remedy,
             )
-        have = [name + self.seg_map_suffix in labels for name in names]
-        lost = [name for name, there in zip(names, have, strict=True) if not there]
+        lost = self._lost(names, labels, ann_dir, self.seg_map_suffix)
         if not lost:
             return samples
         text = (
             f"{len(lost)} of {len(names)} images have no label '*{self.seg_map_suffix}' in "
-            f"{ann_dir}: {_first(name + self.seg_map_suffix for name in lost)}"
+            f"{ann_dir}: {first_of([name + self.seg_map_suffix for name in lost], 5)}"
         )
         if self.missing_labels == "error" or len(lost) == len(names):
             self._fail(
@@ -195,31 +228,30 @@ class CheckedSegDataset(BaseSegDataset):
                 found=f"{len(labels)} labels there",
                 remedy=f"{remedy}; or leave those images out with missing_labels='skip'",
             )
-        print_log(
-            f"{type(self).__name__}: {text}; left out (missing_labels='skip')",
-            logger="current",
-            level=logging.WARNING,
-        )
-        return [sample for sample, there in zip(samples, have, strict=True) if there]
+        self._warn(f"{text}; left out (missing_labels='skip')")
+        gone = set(lost)
+        return [sample for name, sample in zip(names, samples, strict=True) if name not in gone]
+
+    def _warn(self, text: str) -> None:
+        print_log(f"{type(self).__name__}: {text}", logger="current", level=logging.WARNING)
 
     def _folder(self, key: str) -> str:
         folder = self.data_prefix.get(key)
         if not folder or not os.path.isdir(folder):
-            parent = _existing_parent(folder or self.data_root or ".")
             self._fail(
                 f"no folder {os.path.abspath(folder) if folder else repr(folder)} "
                 f"(data_prefix.{key}, data_root={self.data_root!r})",
-                found=_describe(parent),
+                found=describe_folder(folder or self.data_root or "."),
                 remedy=self.download,
             )
         return str(folder)
 
     def _describe_labels(self, folder: str) -> str:
         """What lies where converted labels should: unconverted ones, usually."""
-        raw = len(_files(folder, ".png"))
+        raw = len(list_files(folder, [".png"]))
         if raw and self.seg_map_suffix != ".png":
             return f"{raw} raw label files but no *{self.seg_map_suffix}"
-        return _describe(folder)
+        return describe_folder(folder)
 
     def _fail(self, what: str, found: str, remedy: str) -> None:
         root = str(self.data_root or "data").rstrip("/")
@@ -229,46 +261,6 @@ class CheckedSegDataset(BaseSegDataset):
             f"{type(self).__name__}: {what}. Found: {found}. "
             f"Remedy: {remedy.replace('{root}', root)}"
         )
-
-
-def _files(folder: str | Path, suffix: str) -> set[str]:
-    """Paths relative to ``folder`` of the files below it that end in ``suffix``."""
-    found = set()
-    folder = str(folder)
-    for parent, _, files in os.walk(folder, followlinks=True):
-        prefix = os.path.relpath(parent, folder)
-        for file in files:
-            if file.endswith(suffix) and not file.startswith("."):
-                found.add(file if prefix == "." else f"{prefix}/{file}".replace(os.sep, "/"))
-    return found
-
-
-def _existing_parent(path: str | Path) -> Path:
-    path = Path(path).absolute()
-    while not path.is_dir():
-        path = path.parent
-    return path
-
-
-def _describe(folder: str | Path) -> str:
-    """A few words on what a folder holds, for error messages."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        return f"no folder {folder.absolute()} either"
-    names = sorted(
-        entry.name + ("/" if entry.is_dir() else "")
-        for entry in folder.iterdir()
-        if not entry.name.startswith(".")
-    )
-    if not names:
-        return f"{folder.absolute()} is empty"
-    return f"{folder.absolute()} holds {_first(names)}"
-
-
-def _first(names: Iterable[str], count: int = 5) -> str:
-    names = list(names)
-    more = f" and {len(names) - count} more" if len(names) > count else ""
-    return ", ".join(names[:count]) + more
 
 
 def _pack_domain(pipeline: Any) -> None:

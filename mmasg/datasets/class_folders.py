@@ -6,8 +6,6 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
-
 
 def read_classes(root: str | Path) -> list[str]:
     """Name the classes of a domain: its subfolders, sorted; hidden ones are no classes.
@@ -25,26 +23,6 @@ def read_classes(root: str | Path) -> list[str]:
         return []
     with os.scandir(root) as entries:
         return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
-
-
-def list_images(folder: str | Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[str]:
-    """List the images below a folder, in the order of their names.
-
-    Args:
-        folder: Searched with its subfolders, links included.
-        suffixes: File name endings, compared in lower case. Defaults to ``IMAGE_SUFFIXES``.
-
-    Returns:
-        Paths relative to ``folder``, with ``/``; hidden files are left out.
-    """
-    found = []
-    for parent, _, files in os.walk(folder, followlinks=True):
-        prefix = os.path.relpath(parent, folder)
-        for name in files:
-            if name.startswith(".") or not name.lower().endswith(tuple(suffixes)):
-                continue
-            found.append(name if prefix == "." else f"{prefix}/{name}".replace(os.sep, "/"))
-    return sorted(found)
 
 
 def explain_difference(expected: Sequence[str], found: Sequence[str]) -> str:

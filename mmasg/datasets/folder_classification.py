@@ -11,7 +11,9 @@ from mmengine.dataset import BaseDataset
 from mmengine.logging import print_log
 from mmengine.registry import DATASETS
 
-from .class_folders import IMAGE_SUFFIXES, explain_difference, list_images, read_classes
+from mmasg.files.listing import IMAGE_SUFFIXES, list_files
+
+from .class_folders import explain_difference, read_classes
 from .image_list import classes_of_list, read_image_list
 
 
@@ -123,7 +125,7 @@ class FolderClassificationDataset(BaseDataset):
         self._metainfo["classes"] = classes
         data = []
         for label, name in enumerate(classes):
-            images = list_images(os.path.join(root, name), self.suffixes)
+            images = list_files(os.path.join(root, name), self.suffixes)
             if not images:
                 raise ValueError(
                     f"{type(self).__name__}: no images ({' '.join(self.suffixes)}) in "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import os
 
 from mmengine.registry import DATASETS
 
@@ -29,21 +29,17 @@ class GTA5Dataset(CheckedSegDataset):
     default_domain = "gta5"
     download = "download GTA5 (data/README.md) into {root}, or set data_root"
     convert = "python tools/dataset_converters/gta.py {root}"
+    defaults = dict(
+        data_prefix=dict(img_path="images", seg_map_path="labels"),
+        img_suffix=".png",
+        seg_map_suffix="_labelTrainIds.png",
+    )
 
-    def __init__(
-        self,
-        ann_file: str = "",
-        data_prefix: dict | None = None,
-        img_suffix: str = ".png",
-        seg_map_suffix: str = "_labelTrainIds.png",
-        **kwargs: Any,
-    ) -> None:
-        if data_prefix is None:
-            data_prefix = dict(img_path="images", seg_map_path="labels")
-        super().__init__(
-            ann_file=ann_file,
-            data_prefix=data_prefix,
-            img_suffix=img_suffix,
-            seg_map_suffix=seg_map_suffix,
-            **kwargs,
+    def _list_remedy(self) -> str:
+        if os.path.isfile(os.path.join(self.data_root or "", "split.mat")):
+            return self.convert
+        return (
+            "put the official split.mat (data/README.md) into {root} and run "
+            f"{self.convert}, which writes the lists from it; or set ann_file='' to take every "
+            "frame"
         )

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
+
+from mmasg.errors import first_of
+from mmasg.files.text_lines import read_lines
 
 MAX_SHOWN = 10
 
@@ -27,7 +31,8 @@ def read_image_list(
     """Read an image list and check all of it.
 
     Args:
-        list_file: The text file. Empty lines are skipped; a path may contain spaces.
+        list_file: The text file, read as :mod:`mmasg.files.text_lines` says; a path may contain
+            spaces.
         image_root: Folder that the paths are relative to.
         classes: Class names in label order. Labels must then be in range, and the label of an
             image whose folder is called like a class must be that class. Defaults to None.
@@ -39,31 +44,32 @@ def read_image_list(
 
     Raises:
         FileNotFoundError: If the list or images are missing; the latter by line number.
-        ValueError: If lines are unreadable or contradictory, by line number, or there are none.
+        ValueError: If lines are unreadable, contradictory or name an image again, by line
+            number, or there are none.
     """
     if not os.path.isfile(list_file):
         raise FileNotFoundError(f"no image list at {os.path.abspath(list_file)}")
     images: list[ListedImage] = []
     faults: list[str] = []
-    with open(list_file, encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, start=1):
-            if not line.strip():
-                continue
-            fault, image = _read_line(number, line.strip(), classes)
-            if image is None:
-                faults.append(f"line {number}: {fault}")
-            else:
-                images.append(image)
+    seen: dict[str, int] = {}
+    for number, line in read_lines(list_file):
+        fault, image = _read_line(number, line, classes)
+        if image is None:
+            faults.append(f"line {number}: {fault}")
+        elif image.path in seen:
+            faults.append(f"line {number} names {image.path[:80]}, as line {seen[image.path]} does")
+        else:
+            images.append(image)
+            seen[image.path] = number
     unreadable = len(faults)
     if check_images:
         faults += _missing(images, image_root)
     if faults:
-        shown = "\n  ".join(faults[:MAX_SHOWN])
-        more = f"\n  and {len(faults) - MAX_SHOWN} more" if len(faults) > MAX_SHOWN else ""
         kind = ValueError if unreadable else FileNotFoundError
         raise kind(
             f"{list_file}: {len(faults)} of {len(images) + unreadable} lines cannot be used "
-            f"(images are looked for in {os.path.abspath(image_root)}):\n  {shown}{more}"
+            f"(images are looked for in {os.path.abspath(image_root)}): "
+            f"{first_of(faults, MAX_SHOWN)}"
         )
     if not images:
         raise ValueError(f"{list_file} lists no images")
@@ -75,7 +81,7 @@ def _read_line(
 ) -> tuple[str, ListedImage | None]:
     """Read one line; gives either what is wrong with it or the image."""
     parts = line.rsplit(maxsplit=1)
-    if len(parts) != 2 or not parts[1].isascii() or not parts[1].isdigit():
+    if len(parts) != 2 or not re.fullmatch("[0-9]{1,9}", parts[1]):
         return f"expected 'relative/path.jpg class_index', got {line[:80]!r}", None
     path, label = parts[0], int(parts[1])
     if classes is not None:
@@ -126,10 +132,11 @@ def classes_of_list(images: Sequence[ListedImage]) -> list[str]:
                 f"{names[image.label]!r} and {folder!r}, so the class has no name; give the "
                 "class names in the dataset's metainfo=dict(classes=[...])"
             )
-    missing = [label for label in range(max(names) + 1) if label not in names]
-    if missing or len(set(names.values())) != len(names):
+    if max(names) >= len(names) or len(set(names.values())) != len(names):
+        missing = sorted(set(range(len(names))) - set(names))
         raise ValueError(
-            f"labels without an image: {missing}; folders: {sorted(set(names.values()))}. Give "
+            f"labels without an image up to {max(names)}: {first_of(missing)}; folders: "
+            f"{first_of(sorted(set(names.values())))}. Give "
             "the class names in the dataset's metainfo=dict(classes=[...])"
         )
     return [names[label] for label in range(len(names))]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from mmengine.registry import DATASETS
 
 from .checked_dataset import CheckedSegDataset
@@ -29,21 +27,8 @@ class SYNTHIADataset(CheckedSegDataset):
     default_domain = "synthia"
     download = "download SYNTHIA-RAND-CITYSCAPES (data/README.md) into {root}, or set data_root"
     convert = "python tools/dataset_converters/synthia.py {root}"
-
-    def __init__(
-        self,
-        ann_file: str = "",
-        data_prefix: dict | None = None,
-        img_suffix: str = ".png",
-        seg_map_suffix: str = "_labelTrainIds.png",
-        **kwargs: Any,
-    ) -> None:
-        if data_prefix is None:
-            data_prefix = dict(img_path="RGB", seg_map_path="GT/LABELS")
-        super().__init__(
-            ann_file=ann_file,
-            data_prefix=data_prefix,
-            img_suffix=img_suffix,
-            seg_map_suffix=seg_map_suffix,
-            **kwargs,
-        )
+    defaults = dict(
+        data_prefix=dict(img_path="RGB", seg_map_path="GT/LABELS"),
+        img_suffix=".png",
+        seg_map_suffix="_labelTrainIds.png",
+    )

@@ -8,6 +8,8 @@ from typing import Any
 from mmengine.registry import DATASETS
 from mmseg.datasets import MapillaryDataset_v1, MapillaryDataset_v2
 
+from mmasg.errors import wrong
+
 from .checked_dataset import CheckedSegDataset
 from .class_maps import CLASSES, IGNORE, mapillary_ids
 
@@ -26,14 +28,7 @@ class Cityscapes19Dataset(CheckedSegDataset):
     default_domain = "cityscapes"
     download = "download Cityscapes (data/README.md) into {root}, or set data_root"
     convert = "python tools/dataset_converters/cityscapes.py {root}"
-
-    def __init__(
-        self,
-        img_suffix: str = "_leftImg8bit.png",
-        seg_map_suffix: str = "_gtFine_labelTrainIds.png",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, **kwargs)
+    defaults = dict(img_suffix="_leftImg8bit.png", seg_map_suffix="_gtFine_labelTrainIds.png")
 
 
 @DATASETS.register_module()
@@ -58,33 +53,25 @@ class ACDC19Dataset(CheckedSegDataset):
     default_domain = "acdc"
     download = "download ACDC (data/README.md) into {root}, or set data_root"
     known_conditions = ("fog", "night", "rain", "snow")
+    defaults = dict(
+        data_prefix=dict(img_path="rgb_anon", seg_map_path="gt"),
+        img_suffix="_rgb_anon.png",
+        seg_map_suffix="_gt_labelTrainIds.png",
+    )
 
     def __init__(
         self,
         conditions: Sequence[str] | None = None,
         split: str = "val",
-        data_prefix: dict | None = None,
-        img_suffix: str = "_rgb_anon.png",
-        seg_map_suffix: str = "_gt_labelTrainIds.png",
         **kwargs: Any,
     ) -> None:
         conditions = self.known_conditions if conditions is None else conditions
         unknown = [name for name in conditions if name not in self.known_conditions]
         if isinstance(conditions, str) or unknown or not conditions:
-            raise ValueError(
-                f"ACDC19Dataset: conditions must be a list out of {self.known_conditions}, "
-                f"not {conditions!r}"
-            )
+            allowed = f"a list out of {', '.join(self.known_conditions)}"
+            raise ValueError(wrong("ACDC19Dataset.conditions", conditions, allowed))
         self.parts = {(condition, split) for condition in conditions}
-        if data_prefix is None:
-            data_prefix = dict(img_path="rgb_anon", seg_map_path="gt")
-        super().__init__(
-            split=split,
-            data_prefix=data_prefix,
-            img_suffix=img_suffix,
-            seg_map_suffix=seg_map_suffix,
-            **kwargs,
-        )
+        super().__init__(split=split, **kwargs)
 
     def _keep(self, name: str) -> bool:
         return tuple(name.split("/")[:2]) in self.parts
@@ -103,9 +90,7 @@ class BDD100K19Dataset(CheckedSegDataset):
 
     default_domain = "bdd100k"
     download = "download BDD100K (data/README.md) into {root}, or set data_root"
-
-    def __init__(self, img_suffix: str = ".jpg", seg_map_suffix: str = ".png", **kwargs: Any):
-        super().__init__(img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, **kwargs)
+    defaults = dict(img_suffix=".jpg", seg_map_suffix=".png")
 
 
 @DATASETS.register_module()
@@ -132,17 +117,13 @@ class Mapillary19Dataset(CheckedSegDataset):
         "v2": MapillaryDataset_v2.METAINFO["classes"],
     }
 
-    def __init__(
-        self,
-        version: str = "v1",
-        img_suffix: str = ".jpg",
-        seg_map_suffix: str = ".png",
-        **kwargs: Any,
-    ) -> None:
+    defaults = dict(img_suffix=".jpg", seg_map_suffix=".png")
+
+    def __init__(self, version: str = "v1", **kwargs: Any) -> None:
         if version not in self.raw_classes:
-            raise ValueError(f"Mapillary19Dataset: version must be 'v1' or 'v2', not {version!r}")
+            raise ValueError(wrong("Mapillary19Dataset.version", version, "'v1' or 'v2'"))
         self.version = version
-        super().__init__(img_suffix=img_suffix, seg_map_suffix=seg_map_suffix, **kwargs)
+        super().__init__(**kwargs)
         # ConcatDataset demands equal meta information of all its parts, and this map is about
         # how files are read; the samples carry it.
         self._metainfo["label_map"] = None

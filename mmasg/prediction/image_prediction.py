@@ -10,12 +10,11 @@ from torch import nn
 
 from mmasg.checkpoint.imagenet_file import read_imagenet_file
 from mmasg.errors import first_of
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff")
+from mmasg.files.listing import IMAGE_SUFFIXES, list_files
 
 
 def find_images(path: str) -> list[Path]:
-    """Return the image of a path, or all below a folder, sorted.
+    """Return the image of a path, or all below a folder (linked ones included), sorted.
 
     Raises:
         FileNotFoundError: There is no such path, or the folder holds no image.
@@ -23,12 +22,12 @@ def find_images(path: str) -> list[Path]:
     root = Path(path)
     if root.is_file():
         return [root]
-    images = sorted(p for p in root.rglob("*") if p.suffix.lower() in SUFFIXES)
+    images = [root / name for name in list_files(root)]
     if not images:
         what = "holds no image" if root.is_dir() else "does not exist"
         raise FileNotFoundError(
             f"images: {os.path.abspath(path)!r} {what}; give an image or a folder with files that "
-            f"end in {', '.join(SUFFIXES)}"
+            f"end in {', '.join(IMAGE_SUFFIXES)}"
         )
     return images
 

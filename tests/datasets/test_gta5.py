@@ -4,6 +4,7 @@ from mmengine.registry import DATASETS
 from scipy.io import savemat
 from street_files import gta5, write_ids, write_image
 
+from mmasg.datasets import checked_dataset
 from mmasg.datasets.gta5 import GTA5Dataset
 
 
@@ -61,7 +62,9 @@ def test_official_split_mat(tmp_path):
 
 def test_split_mat_needs_a_split(tmp_path):
     write_mat(gta5(tmp_path) / "split.mat")
-    with pytest.raises(ValueError, match="set split to one of .'train', 'val', 'test'., not None"):
+    with pytest.raises(
+        ValueError, match="split: got None; allowed: one of .'train', 'val', 'test'."
+    ):
         GTA5Dataset(data_root=str(tmp_path), ann_file="split.mat")
 
 
@@ -124,7 +127,11 @@ def test_list_with_frames_that_are_not_there(tmp_path):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("", "is empty"), ("\n\n", "is empty"), ("00001\n00001\n", "names 1 frames twice: .'00001'.")],
+    [
+        ("", "is empty"),
+        ("\n\n", "is empty"),
+        ("00001\n00001\n", "line 2 names '00001', as line 1 does"),
+    ],
 )
 def test_bad_lists(tmp_path, content, message):
     gta5(tmp_path)
@@ -142,8 +149,8 @@ def test_missing_list_names_command(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (dict(missing_labels="drop"), "missing_labels must be 'error' or 'skip', not 'drop'"),
-        (dict(domain=3), "domain must be a name .* not 3"),
+        (dict(missing_labels="drop"), "missing_labels: got 'drop'; allowed: 'error' or 'skip'"),
+        (dict(domain=3), "domain: got 3; allowed: a name"),
     ],
 )
 def test_wrong_arguments(tmp_path, arguments, message):
@@ -165,6 +172,48 @@ def test_unchecked_lists_without_looking(tmp_path):
     dataset = GTA5Dataset(data_root=str(tmp_path), check_files=False, pipeline=[])
     assert len(dataset) == 6
     assert dataset.get_data_info(0)["domain"] == "gta5"
+
+
+def test_lists_in_a_folder_with_the_official_split_point_to_the_converter(tmp_path):
+    gta5(tmp_path)
+    with pytest.raises(FileNotFoundError, match="put the official split.mat .* ann_file=''"):
+        GTA5Dataset(data_root=str(tmp_path), ann_file="train.txt")
+    write_mat(tmp_path / "split.mat")
+    with pytest.raises(FileNotFoundError, match=f"Remedy: python tools/.*gta.py {tmp_path}$"):
+        GTA5Dataset(data_root=str(tmp_path), ann_file="train.txt")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".PNG"])
+def test_images_of_another_ending_point_to_img_suffix(tmp_path, suffix):
+    for number in (1, 2):
+        write_image(tmp_path / f"images/{number:05d}{suffix}")
+        write_ids(tmp_path / f"labels/{number:05d}_labelTrainIds.png", [0])
+    remedy = f"2 images of other endings, such as 00001{suffix}.* set img_suffix='{suffix}'$"
+    with pytest.raises(FileNotFoundError, match=remedy):
+        GTA5Dataset(data_root=str(tmp_path))
+    assert len(GTA5Dataset(data_root=str(tmp_path), img_suffix=suffix, pipeline=[])) == 2
+
+
+def test_some_images_in_capitals_are_said(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(checked_dataset, "print_log", lambda text, **_: said.append(text))
+    write_image(gta5(tmp_path) / "images/00007.PNG")
+    assert len(GTA5Dataset(data_root=str(tmp_path), pipeline=[])) == 6
+    (text,) = said
+    assert "1 images do not end in '.png' (img_suffix): 00007.PNG; left out" in text
+
+
+def test_linked_folders_and_names_behind_a_second_link(tmp_path):
+    gta5(tmp_path / "disk")
+    for part in ("images", "labels"):
+        (tmp_path / "root" / part).mkdir(parents=True)
+        for name in ("day", "night"):
+            (tmp_path / "root" / part / name).symlink_to(tmp_path / "disk" / part)
+    (tmp_path / "disk/images/up").symlink_to(tmp_path / "root")
+    root = str(tmp_path / "root")
+    (tmp_path / "root/list.txt").write_text("day/00001\nnight/00001\n")
+    assert len(GTA5Dataset(data_root=root, pipeline=[])) == 6  # each real folder once
+    assert len(GTA5Dataset(data_root=root, ann_file="list.txt", pipeline=[])) == 2
 
 
 def test_half_written_files_are_not_frames(tmp_path):

@@ -126,7 +126,7 @@ def test_mapillary_with_fewer_classes(tmp_path):
     cfg["metainfo"] = dict(classes=("car", "boat"))
     with pytest.raises(ValueError, match=r"metainfo.classes has \['boat'\], which are not among"):
         DATASETS.build(cfg)
-    with pytest.raises(ValueError, match="version must be 'v1' or 'v2', not 'v3'"):
+    with pytest.raises(ValueError, match="version: got 'v3'; allowed: 'v1' or 'v2'"):
         Mapillary19Dataset(version="v3")
 
 
@@ -139,7 +139,9 @@ def test_acdc_takes_split_and_conditions(tmp_path):
     assert [name.split("/")[2:4] for name in names(night)] == [["night", "train"]]
     unchecked = ACDC19Dataset(data_root=root, check_files=False, pipeline=[])
     assert names(unchecked) == names(both)
-    with pytest.raises(ValueError, match="conditions must be a list out of .* not .'storm'."):
+    with pytest.raises(
+        ValueError, match="conditions: got .'storm'.; allowed: a list out of fog, night"
+    ):
         ACDC19Dataset(data_root=root, conditions=["storm"])
     with pytest.raises(FileNotFoundError, match="none of the 4 images .* is in the part asked"):
         ACDC19Dataset(data_root=root, conditions=["snow"])

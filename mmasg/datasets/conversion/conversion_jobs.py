@@ -11,7 +11,7 @@ import numpy as np
 
 from mmasg.datasets.class_maps import CITYSCAPES_IDS, SYNTHIA_IDS
 from mmasg.datasets.split_files import MAT_KEYS, read_split_mat
-from mmasg.errors import first_of
+from mmasg.files.listing import describe_folder, list_files
 
 from .label_conversion import Job, convert_id_file, convert_ids, lookup_table
 from .polygons import polygons_to_train_ids
@@ -217,21 +217,14 @@ def custom_jobs(
 def _folder(path: Path, what: str) -> Path:
     if path.is_dir():
         return path
-    parent = path.absolute()
-    while not parent.is_dir():
-        parent = parent.parent
-    names = sorted(entry.name for entry in parent.iterdir() if not entry.name.startswith("."))
     raise FileNotFoundError(
-        f"no folder {path.absolute()}, where {what} should be; {parent} holds {first_of(names)}"
+        f"no folder {path.absolute()}, where {what} should be; {describe_folder(path)}"
     )
 
 
 def _pictures(folder: Path, suffix: str, but: str | None = None) -> list[Path]:
-    return sorted(
-        path
-        for path in folder.rglob(f"*{suffix}")
-        if not path.name.startswith(".") and not (but and path.name.endswith(but))
-    )
+    found = list_files(folder, [suffix], any_case=False)
+    return [folder / name for name in found if not (but and name.endswith(but))]
 
 
 def _beside(source: Path, folder: Path, out_dir: Path | None, name: str) -> Path:
