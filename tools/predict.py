@@ -1,27 +1,20 @@
 """Predict images without labels: ``python tools/predict.py CONFIG CHECKPOINT IMAGE_OR_FOLDER``.
 
 Segmentation writes, per image, ``<name>_overlay.png`` (classes painted over the image) and
-``<name>_labelTrainIds.png`` (train ids); classification writes one ``predictions.csv``.
+``<name>_labelTrainIds.png`` (train ids); classification writes one ``predictions.csv``. An image
+that cannot be predicted is named at the end, and the exit code is 1.
 """
 
 import argparse
-import csv
+import sys
 from pathlib import Path
 
-import cv2
-import torch
-from mmengine.config import Config, DictAction
-from mmengine.dataset import Compose, pseudo_collate
-from mmengine.registry import MODELS, init_default_scope
-from tqdm import tqdm
+from mmengine.config import DictAction
 
 from mmasg.commands.command_line import read_config
-from mmasg.prediction.image_prediction import (
-    find_images,
-    load_weights,
-    prediction_pipeline,
-)
-from mmasg.visualization.prediction_grid import colourise
+from mmasg.errors import first_of, wrong
+from mmasg.prediction.images import find_images
+from mmasg.prediction.predictor import Predictor, choose_device
 
 
 def parse_args() -> argparse.Namespace:
@@ -41,75 +34,23 @@ def parse_args() -> argparse.Namespace:
     return args
 
 
-def build(cfg: Config, checkpoint: str, device: torch.device) -> torch.nn.Module:
-    """Build the config's model with the checkpoint's weights."""
-    init_default_scope(cfg.get("default_scope", "mmseg"))
-    model = MODELS.build(cfg.model)
-    load_weights(model, checkpoint)
-    model.to(device)
-    model.eval()
-    return model
-
-
-def main() -> None:
-    """Predict and write."""
+def main() -> int:
+    """Predict and write; 1 where an image could not be predicted."""
     args = parse_args()
-    cfg = read_config(args)
-    images = find_images(args.images)
     if not 0 <= args.opacity <= 1:
-        raise ValueError(f"--opacity: got {args.opacity}, it has to be between 0 and 1")
-    device = torch.device(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ValueError(
-            f"--device: got {args.device!r}, but PyTorch finds no GPU; use --device cpu"
-        )
-    model = build(cfg, args.checkpoint, device)
-    pipeline = Compose(prediction_pipeline(cfg))
-    out = Path(args.out)
-    out.mkdir(parents=True, exist_ok=True)
+        raise ValueError(wrong("--opacity", args.opacity, "0 (the image alone) to 1"))
+    cfg = read_config(args)
+    device = choose_device(args.device)
     root = Path(args.images) if Path(args.images).is_dir() else Path(args.images).parent
-    rows = []
-    for path in tqdm(images, unit="image"):
-        with torch.no_grad():
-            sample = model.test_step(pseudo_collate([pipeline(dict(img_path=str(path)))]))[0]
-        # Images of the same name in different folders stay apart.
-        name = "_".join(path.relative_to(root).with_suffix("").parts)
-        if "pred_sem_seg" in sample:
-            labels = sample.pred_sem_seg.data[0].cpu().numpy().astype("uint8")
-            cv2.imwrite(str(out / f"{name}_labelTrainIds.png"), labels)
-            painted = colourise(labels, cfg_palette(cfg))[..., ::-1]
-            frame = cv2.imread(str(path), cv2.IMREAD_COLOR)
-            mixed = cv2.addWeighted(painted, args.opacity, frame, 1 - args.opacity, 0)
-            cv2.imwrite(str(out / f"{name}_overlay.png"), mixed)
-        else:
-            label = int(sample.pred_label)
-            rows.append(
-                [str(path), class_name(cfg, label), f"{float(sample.pred_score[label]):.4f}"]
-            )
-    if rows:
-        with open(out / "predictions.csv", "w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([["image", "prediction", "score"], *rows])
-    print(f"{len(images)} image(s) predicted; the results are in {out}")
-
-
-def _metainfo(cfg: Config) -> dict:
-    from mmengine.registry import DATASETS
-
-    dataset = cfg.test_dataloader.dataset
-    cls = DATASETS.get(dataset.type)
-    return {**getattr(cls, "METAINFO", {}), **dataset.get("metainfo", {})}
-
-
-def cfg_palette(cfg: Config) -> list:
-    """Return the RGB of every class of the config's test set."""
-    return _metainfo(cfg)["palette"]
-
-
-def class_name(cfg: Config, label: int) -> str:
-    """Return the name of a class of the config's test set."""
-    classes = _metainfo(cfg).get("classes")
-    return classes[label] if classes else str(label)
+    images = find_images(args.images, args.out)
+    predictor = Predictor(cfg, args.checkpoint, device)
+    failed = predictor.write(images, root, Path(args.out), args.opacity)
+    print(f"{len(images) - len(failed)} image(s) predicted; the results are in {args.out}")
+    if failed:
+        reasons = first_of([f"\n  {path}: {reason}" for path, reason in failed.items()])
+        print(f"{len(failed)} could not be predicted: {reasons}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

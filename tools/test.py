@@ -4,11 +4,17 @@ import argparse
 import json
 import os
 
-from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmasg.commands.command_line import add_common_arguments, join_processes, read_config
+from mmasg.commands.test_options import (
+    add_cityscapes,
+    augment,
+    choose_dataloader,
+    draw_predictions,
+    write_predictions,
+)
 from mmasg.guard.run_check import check_run
 
 
@@ -37,62 +43,6 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def draw_predictions(cfg: Config, args: argparse.Namespace) -> None:
-    """Turn on the visualisation hook for ``--show`` and ``--show-dir``."""
-    hook = cfg.default_hooks.get("visualization")
-    if hook is None:
-        raise ValueError(
-            "--show and --show-dir need a visualisation hook in the config, and default_hooks has "
-            "none: add default_hooks=dict(visualization=dict(type='SegVisualizationHook'))"
-        )
-    hook.update(draw=True, interval=1)
-    if args.show:
-        hook.update(show=True, wait_time=args.wait_time)
-    if args.show_dir:
-        cfg.visualizer.save_dir = args.show_dir
-
-
-def replace_pipelines(dataset: dict, pipeline: list) -> None:
-    """Set the transforms of a data set's config, or of those that it wraps or joins."""
-    if "pipeline" in dataset:
-        dataset["pipeline"] = pipeline
-    for inner in (dataset.get("dataset"), *dataset.get("datasets", ())):
-        if isinstance(inner, dict):
-            replace_pipelines(inner, pipeline)
-
-
-def augment(cfg: Config) -> None:
-    """Wrap the model for test-time augmentation."""
-    missing = [key for key in ("tta_model", "tta_pipeline") if cfg.get(key) is None]
-    if missing:
-        raise ValueError(
-            f"--tta: the config has no {' and no '.join(missing)}. Leave --tta out, or take them "
-            "over from configs/_base_"
-        )
-    replace_pipelines(cfg.test_dataloader.dataset, cfg.tta_pipeline)
-    cfg.model = {**cfg.tta_model, "module": cfg.model}
-
-
-def write_predictions(cfg: Config, folder: str) -> None:
-    """Have the metrics write what they compare: label maps, or a table of classes."""
-    evaluators = cfg.test_evaluator
-    for evaluator in evaluators if isinstance(evaluators, list) else [evaluators]:
-        if evaluator.type == "PerClassAccuracy":
-            evaluator.update(out_dir=folder)
-        else:
-            evaluator.update(output_dir=folder)
-
-
-def choose_dataloader(cfg: Config, name: str) -> None:
-    """Test on another dataloader of the config, by the same metrics."""
-    if name == "test_dataloader":
-        return
-    if cfg.get(name) is None:
-        have = [key for key in cfg if key.endswith("_dataloader")]
-        raise ValueError(f"--dataloader: the config has no {name!r}; it has {', '.join(have)}")
-    cfg.test_dataloader = cfg[name]
-
-
 def main() -> None:
     """Build the runner from the config and test."""
     args = parse_args()
@@ -105,19 +55,13 @@ def main() -> None:
     cfg.load_from = args.checkpoint
     choose_dataloader(cfg, args.dataloader)
     if args.show or args.show_dir:
-        draw_predictions(cfg, args)
+        draw_predictions(cfg, args.show, args.wait_time, args.show_dir)
     if args.tta:
         augment(cfg)
     if args.out is not None:
         write_predictions(cfg, args.out)
     if args.cityscapes:
-        first = cfg.test_evaluator
-        cfg.test_evaluator = [
-            *(first if isinstance(first, list) else [first]),
-            dict(
-                type="CityscapesScriptsMetric", output_dir=os.path.join(cfg.work_dir, "cityscapes")
-            ),
-        ]
+        add_cityscapes(cfg, os.path.join(cfg.work_dir, "cityscapes"))
     check_run(cfg)
     join_processes(cfg)
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)

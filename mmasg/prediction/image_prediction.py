@@ -1,35 +1,13 @@
-"""Predict single images: which files, which transforms, which weights."""
+"""Predict single images: which transforms, which weights."""
 
 from __future__ import annotations
-
-import os
-from pathlib import Path
 
 from mmengine.config import Config
 from torch import nn
 
 from mmasg.checkpoint.imagenet_file import read_imagenet_file
+from mmasg.datasets.dataset_configs import innermost
 from mmasg.errors import first_of
-from mmasg.files.listing import IMAGE_SUFFIXES, list_files
-
-
-def find_images(path: str) -> list[Path]:
-    """Return the image of a path, or all below a folder (linked ones included), sorted.
-
-    Raises:
-        FileNotFoundError: There is no such path, or the folder holds no image.
-    """
-    root = Path(path)
-    if root.is_file():
-        return [root]
-    images = [root / name for name in list_files(root)]
-    if not images:
-        what = "holds no image" if root.is_dir() else "does not exist"
-        raise FileNotFoundError(
-            f"images: {os.path.abspath(path)!r} {what}; give an image or a folder with files that "
-            f"end in {', '.join(IMAGE_SUFFIXES)}"
-        )
-    return images
 
 
 def prediction_pipeline(cfg: Config) -> list[dict]:
@@ -38,13 +16,15 @@ def prediction_pipeline(cfg: Config) -> list[dict]:
     Raises:
         ValueError: The config has no test pipeline.
     """
-    loader = cfg.get("test_dataloader")
-    if loader is None or "pipeline" not in loader.dataset:
+    loader = cfg.get("test_dataloader") or {}
+    pipelines = [d.pipeline for d in innermost(loader.get("dataset")) if "pipeline" in d]
+    if not pipelines:
         raise ValueError(
             "config: no test_dataloader.dataset.pipeline, from which the transforms of an image "
             "are taken; give the config that the model was trained with"
         )
-    return [dict(step) for step in loader.dataset.pipeline if step.type != "LoadAnnotations"]
+    # Of several targets' data sets the first one's, whose images keep their own size in configs/.
+    return [dict(step) for step in pipelines[0] if step.type != "LoadAnnotations"]
 
 
 def load_weights(model: nn.Module, checkpoint: str) -> None:

@@ -15,9 +15,9 @@ _IGNORED = (0, 0, 0)
 
 def colourise(labels: np.ndarray, palette: Sequence[Sequence[int]]) -> np.ndarray:
     """Turn train ids (H, W) into RGB colours (H, W, 3); ids outside the palette turn black."""
-    table = np.full((256, 3), _IGNORED, dtype=np.uint8)
+    table = np.full((max(256, len(palette), int(labels.max()) + 1), 3), _IGNORED, dtype=np.uint8)
     table[: len(palette)] = np.asarray(palette, dtype=np.uint8)
-    return table[labels.astype(np.uint8)]
+    return table[labels]
 
 
 def draw_prediction_grid(

@@ -116,7 +116,7 @@ def test_another_dataloader_of_the_config_can_be_tested(trained, data, tmp_path)
     run(*arguments, "--dataloader", "source_dataloader", "--json", file, "--tta", *options(data))
     assert "IoU/road" in json.loads(file.read_text())
     output = run(*arguments, "--dataloader", "source", *options(data), code=1)
-    assert "the config has no 'source'" in output and "source_dataloader" in output
+    assert "--dataloader: got 'source'" in output and "source_dataloader" in output
 
 
 @pytest.mark.slow
@@ -132,6 +132,23 @@ def test_prediction_writes_labels_and_overlays(trained, data, tmp_path):
     assert ids.shape == (64, 64) and ids.max() < 19
     overlay = cv2.imread(str(labels[0]).replace("labelTrainIds", "overlay"))
     assert overlay.shape == (64, 64, 3) and len(np.unique(overlay)) > 10
+
+
+@pytest.mark.slow
+def test_prediction_goes_on_after_a_broken_image(trained, tmp_path):
+    work_dir, _ = trained
+    for name in "abc":
+        street_files.write_image(tmp_path / f"{name}.png", SIZE)
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:900])
+    command = ["tools/predict.py", CONFIG, work_dir / "iter_2.pth", tmp_path]
+    command += ["--out", tmp_path / "out"]
+    for _ in range(2):  # the second run does not predict what the first one wrote
+        output = run(*command, code=1)
+        assert "2 image(s) predicted" in output and "1 could not be predicted" in output
+        assert "b.png is truncated or no image" in output and "Traceback" not in output
+        assert sorted(p.name for p in (tmp_path / "out").glob("*overlay*")) == [
+            *("a_overlay.png", "c_overlay.png")
+        ]
 
 
 def test_missing_checkpoint_says_where_training_writes(tmp_path):
