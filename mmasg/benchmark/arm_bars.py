@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from matplotlib.figure import Figure
+from mmasg.visualization.figure import new_figure, save
 
 from .spread import Spread
 
@@ -18,7 +18,7 @@ def plot_arm_bars(panels: Mapping[str, Mapping[str, Spread]], out: Path) -> None
         out: PNG file to write.
     """
     most = max(len(arms) for arms in panels.values())
-    figure = Figure(figsize=(4.5 * len(panels) + 1.5, 1.6 + 0.5 * most), layout="constrained")
+    figure = new_figure((4.5 * len(panels) + 1.5, 1.6 + 0.5 * most))
     for axes, (title, arms) in zip(
         figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
     ):
@@ -33,5 +33,4 @@ def plot_arm_bars(panels: Mapping[str, Mapping[str, Spread]], out: Path) -> None
         values = [v for spread in arms.values() for v in spread.values.values()]
         if values:  # the differences are what is looked at, the zero is not
             axes.set_xlim(max(0.0, min(values) - 0.6 * (max(values) - min(values)) - 1.0))
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=110)
+    save(figure, out, dpi=110)
