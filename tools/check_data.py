@@ -16,6 +16,7 @@ from pathlib import Path
 from mmengine.config import Config, DictAction
 
 import mmasg  # noqa: F401  (registers the data sets)
+from mmasg.commands.command_line import find_config
 from mmasg.datasets.doctor.inspection import check_config
 from mmasg.datasets.doctor.report import as_text, save
 
@@ -38,7 +39,7 @@ def main() -> int:
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, help="as for tools/train.py")
     args = parser.parse_args()
     try:
-        cfg = Config.fromfile(args.config)
+        cfg = Config.fromfile(str(find_config(args.config)))
         if args.cfg_options:
             cfg.merge_from_dict(args.cfg_options)
         reports = check_config(cfg, None if args.all else args.samples, args.workers)

@@ -13,6 +13,7 @@ from mmengine.device import is_cuda_available, is_musa_available, is_npu_availab
 from mmasg.errors import did_you_mean
 
 from .cpu_processes import join_on_cpu
+from .shipped_files import shipped
 
 LAUNCHERS = ("none", "pytorch", "slurm", "mpi")
 
@@ -44,10 +45,8 @@ def read_config(args: argparse.Namespace) -> Config:
     """
     if "LOCAL_RANK" not in os.environ:
         os.environ["LOCAL_RANK"] = str(args.local_rank)
-    path = Path(args.config)
-    if not path.is_file():
-        raise FileNotFoundError(_no_config(path))
-    cfg = Config.fromfile(args.config)
+    path = find_config(args.config)
+    cfg = Config.fromfile(str(path))
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
@@ -58,6 +57,26 @@ def read_config(args: argparse.Namespace) -> Config:
     if args.launcher != "none":
         _share_the_machine(cfg)
     return cfg
+
+
+def find_config(name: str | Path) -> Path:
+    """Return the file of a config: as it stands, else among those that come with mmasg.
+
+    Args:
+        name: Path of the file; ``configs/asg/...`` is found from any folder.
+
+    Raises:
+        FileNotFoundError: No config of that name; names those that are near.
+    """
+    path = Path(name)
+    if not path.is_file() and path.parts[:1] == ("configs",):
+        try:
+            path = shipped(path.as_posix())
+        except FileNotFoundError:
+            pass  # said below, with what is near
+    if not path.is_file():
+        raise FileNotFoundError(_no_config(path))
+    return path
 
 
 def has_accelerator() -> bool:
@@ -113,7 +132,9 @@ def _share_the_machine(cfg: Config) -> None:
 
 
 def _no_config(path: Path) -> str:
-    folder = path.parent if path.parent.is_dir() else Path("configs/asg")
-    names = sorted(p.name for p in folder.glob("*.py")) if folder.is_dir() else []
-    hint = did_you_mean(folder / path.name, [str(folder / n) for n in names], most=3)
+    folder = Path("configs/asg")
+    names = path.parent.glob("*.py") if path.parent.is_dir() else shipped(str(folder)).glob("*.py")
+    folder = path.parent if path.parent.is_dir() else folder
+    near = sorted(str(folder / p.name) for p in names)
+    hint = did_you_mean(folder / path.name, near, most=3)
     return f"config: no file {str(path)!r} (from {os.getcwd()!r}).{hint}"

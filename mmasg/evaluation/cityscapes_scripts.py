@@ -16,6 +16,7 @@ from mmseg.evaluation import CityscapesMetric
 from prettytable import PrettyTable
 
 from mmasg.datasets.class_maps import CLASSES
+from mmasg.optional import optional_import
 
 
 @METRICS.register_module()
@@ -69,14 +70,11 @@ class CityscapesScriptsMetric(CityscapesMetric):
 
 def _official() -> Any:
     """Import the evaluation of cityscapesscripts."""
-    try:
-        from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling
-    except ImportError as error:
-        raise ImportError(
-            f"CityscapesScriptsMetric needs cityscapesscripts, which does not import ({error}). "
-            "Install it by: pip install 'cityscapesscripts>=2.2' (or leave --cityscapes out)"
-        ) from error
-    return evalPixelLevelSemanticLabeling
+    return optional_import(
+        "cityscapesscripts.evaluation.evalPixelLevelSemanticLabeling",
+        "CityscapesScriptsMetric (tools/test.py --cityscapes)",
+        "cityscapesscripts>=2.2",
+    )
 
 
 def _class_scores(predictions: Sequence[str], truths: Sequence[str]) -> dict[str, float]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mmasg.optional import optional_import
+
 TILE = 256
 LEVELS = 5
 
@@ -53,12 +55,16 @@ NAMES = tuple(_CROPS)
 
 
 def _photograph(name: str) -> Path:
-    import skimage
-    import sklearn
-
+    skimage, sklearn = (
+        optional_import(module, "The miniature (make demo)", requirement)
+        for module, requirement in (
+            ("skimage", "scikit-image>=0.22"),
+            ("sklearn", "scikit-learn>=1.3"),
+        )
+    )
     folders = (
-        Path(skimage.__file__).parent / "data",
-        Path(sklearn.__file__).parent / "datasets" / "images",
+        Path(str(skimage.__file__)).parent / "data",
+        Path(str(sklearn.__file__)).parent / "datasets" / "images",
     )
     for folder in folders:
         if (folder / name).is_file():

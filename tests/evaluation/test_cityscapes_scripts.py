@@ -121,5 +121,5 @@ def test_without_cityscapesscripts_only_this_metric_is_missing(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert done.returncode == 1
-    assert "ImportError: CityscapesScriptsMetric needs cityscapesscripts" in done.stderr
+    assert "ImportError: CityscapesScriptsMetric (tools/test.py --cityscapes) needs" in done.stderr
     assert "pip install 'cityscapesscripts>=2.2'" in done.stderr

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from mmasg.optional import optional_import
+
+_REQUIREMENT = "cityscapesscripts>=2.2"
+
 
 def polygons_to_train_ids(path: Path) -> np.ndarray:
     """Draws a ``*_polygons.json`` file as training ids, the way cityscapesscripts does.
@@ -22,9 +26,11 @@ def polygons_to_train_ids(path: Path) -> np.ndarray:
     Raises:
         ValueError: The file is no such annotation, or names an unknown label.
         OSError: The file cannot be read.
+        ImportError: cityscapesscripts is not installed.
     """
-    from cityscapesscripts.helpers.annotation import Annotation
-    from cityscapesscripts.preparation.json2labelImg import createLabelImage
+    user = "Drawing *_polygons.json"
+    annotations = optional_import("cityscapesscripts.helpers.annotation", user, _REQUIREMENT)
+    drawing = optional_import("cityscapesscripts.preparation.json2labelImg", user, _REQUIREMENT)
 
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -41,9 +47,9 @@ def polygons_to_train_ids(path: Path) -> np.ndarray:
     try:
         # cityscapesscripts prints an error and leaves the process when it meets a bad label.
         with contextlib.redirect_stdout(said):
-            annotation = Annotation()
+            annotation = annotations.Annotation()
             annotation.fromJsonFile(str(path))
-            picture = createLabelImage(annotation, "trainIds")
+            picture = drawing.createLabelImage(annotation, "trainIds")
     except (SystemExit, KeyError, TypeError, IndexError) as error:
         text = next((line for line in said.getvalue().splitlines() if line.strip()), str(error))
         raise ValueError(f"cityscapesscripts cannot draw it: {text.strip()}") from error
