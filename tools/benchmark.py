@@ -21,7 +21,9 @@ from pathlib import Path
 import torch
 
 import mmasg  # noqa: F401  (registers what configs name)
-from mmasg.benchmark.step_benchmark import Variant, hook_variants, run_benchmark, use_random_images
+from mmasg.benchmark.hook_variants import hook_variants
+from mmasg.benchmark.random_images import use_random_images
+from mmasg.benchmark.step_benchmark import Variant, run_benchmark
 from mmasg.commands.command_line import add_common_arguments, enable_amp, read_config
 
 PARTS = (

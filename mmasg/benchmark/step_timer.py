@@ -5,11 +5,15 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
+from unittest.mock import patch
 
 import torch
+from torch import nn
 
+from mmasg.consistency import ImageNetConsistencyHook
+from mmasg.l2o.layer_lr_hook import LayerLRHook
 from mmasg.wrapped_model import unwrap
 
 
@@ -61,8 +65,9 @@ class StepTimer:
             self._switch()
             self._stack.pop()
 
-    def wrap(self, owner: Any, attribute: str, name: str) -> None:
-        """Count every call of a method for a part, from now on.
+    @contextmanager
+    def method(self, owner: Any, attribute: str, name: str) -> Iterator[None]:
+        """Count the calls of an object's method for a part, as long as the block lasts.
 
         Args:
             owner: The object; its class is left alone.
@@ -75,11 +80,49 @@ class StepTimer:
             with self.part(name):
                 return method(*args, **kwargs)
 
-        setattr(owner, attribute, timed)
+        with patch.object(owner, attribute, timed):
+            yield
+
+    @contextmanager
+    def module(self, module: nn.Module, name: str, hooks: str | None = None) -> Iterator[None]:
+        """Count a module's forward passes for a part, as long as the block lasts.
+
+        Args:
+            module: The module.
+            name: The part's name.
+            hooks: Part for what its other forward hooks do after it. Defaults to none: not
+                counted for a part of its own.
+        """
+        parts: list[Any] = []
+
+        def begin(part: str) -> None:
+            parts.append(self.part(part))
+            parts[-1].__enter__()
+
+        def end() -> None:
+            parts.pop().__exit__(None, None, None)
+
+        def forwarded(*_: Any) -> None:
+            end()
+            if hooks:
+                begin(hooks)
+
+        handles = [
+            module.register_forward_pre_hook(lambda *_: begin(name)),
+            module.register_forward_hook(forwarded, prepend=True),
+        ]
+        if hooks:
+            handles.append(module.register_forward_hook(lambda *_: end()))
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
 
 
-def time_runner(runner: Any, timer: StepTimer) -> None:
-    """Time the parts of a runner's training steps.
+@contextmanager
+def timed_runner(runner: Any, timer: StepTimer) -> Iterator[None]:
+    """Time the parts of a runner's training steps, as long as the block lasts.
 
     The parts: ``preprocessing`` (to the device, normalisation), ``student forward`` (losses of its
     head included), ``teacher``, ``consistency loss`` (ImageNet classifier on the student's
@@ -90,19 +133,23 @@ def time_runner(runner: Any, timer: StepTimer) -> None:
         runner: A runner whose training has begun (``before_train`` was called).
         timer: What counts.
     """
-    from mmasg.consistency import ImageNetConsistencyHook
-    from mmasg.l2o.layer_lr_hook import LayerLRHook
-
     model = unwrap(runner.model)
-    timer.wrap(model, "forward", "student forward")
-    timer.wrap(model.data_preprocessor, "forward", "preprocessing")
-    timer.wrap(runner.optim_wrapper, "backward", "backward")
-    timer.wrap(runner.optim_wrapper, "step", "optimizer")
-    timer.wrap(runner.optim_wrapper, "zero_grad", "optimizer")
-    for hook in runner.hooks:
-        part = "policy" if isinstance(hook, LayerLRHook) else "other hooks"
-        timer.wrap(hook, "before_train_iter", part)
-        timer.wrap(hook, "after_train_iter", part)
-        if isinstance(hook, ImageNetConsistencyHook):
-            timer.wrap(hook.teacher, "forward", "teacher")
-            timer.wrap(hook._loss_tap, "_after", "consistency loss")
+    guides = [h for h in runner.hooks if isinstance(h, ImageNetConsistencyHook)]
+    teachers = [hook.teacher for hook in guides if hook.teacher is not None]
+    with ExitStack() as stack:
+        # The consistency loss is added by a hook of the model's forward pass.
+        stack.enter_context(
+            timer.module(model, "student forward", "consistency loss" if teachers else None)
+        )
+        stack.enter_context(timer.module(model.data_preprocessor, "preprocessing"))  # type: ignore[arg-type]
+        for teacher in teachers:
+            stack.enter_context(timer.module(teacher, "teacher"))
+        # mmengine's wrapper and hooks have no hooks of their own.
+        for method in ("backward", "step", "zero_grad"):
+            part = "backward" if method == "backward" else "optimizer"
+            stack.enter_context(timer.method(runner.optim_wrapper, method, part))
+        for hook in runner.hooks:
+            part = "policy" if isinstance(hook, LayerLRHook) else "other hooks"
+            for method in ("before_train_iter", "after_train_iter"):
+                stack.enter_context(timer.method(hook, method, part))
+        yield

@@ -8,14 +8,9 @@ from mini_run import ROOT
 from mmengine.config import Config
 from seg_toy import resnet18, segmentor, toy_config, write_imagenet_file
 
-from mmasg.benchmark.step_benchmark import (
-    RandomImages,
-    hook_variants,
-    run_benchmark,
-    summarize,
-    use_random_images,
-    without_hooks,
-)
+from mmasg.benchmark.hook_variants import hook_variants, without_hooks
+from mmasg.benchmark.random_images import RandomImages, use_random_images
+from mmasg.benchmark.step_benchmark import Variant, run_benchmark, summarize
 from mmasg.benchmark.step_timer import StepTimer
 
 
@@ -47,9 +42,30 @@ def test_timer_counts_inner_parts_for_themselves_only():
         time.sleep(0.01)
     # Sleeping takes at least what it was told; a busy machine makes it longer.
     assert timer.seconds["inner"] >= 0.05 and timer.seconds["outer"] >= 0.03
+
+
+def test_timer_leaves_methods_and_modules_as_they_were():
+    timer = StepTimer("cpu")
     box = type("Box", (), dict(method=lambda self, x: x + 1))()
-    timer.wrap(box, "method", "wrapped")
-    assert box.method(1) == 2 and timer.seconds["wrapped"] > 0
+    module = torch.nn.Linear(1, 1)
+    module.register_forward_hook(lambda *_: time.sleep(0.02))
+    with timer.method(box, "method", "wrapped"), timer.module(module, "forward", "its hooks"):
+        assert box.method(1) == 2
+        module(torch.zeros(1, 1))
+    assert timer.seconds["wrapped"] > 0
+    assert timer.seconds["its hooks"] >= 0.02 > timer.seconds["forward"] > 0
+    counted = dict(timer.seconds)
+    assert box.method(1) == 2 and "method" not in vars(box)
+    module(torch.zeros(1, 1))
+    assert timer.seconds == counted
+
+
+def test_parts_can_be_taken_more_than_once(config):
+    variant = Variant(config, "full", [])
+    variant.warm_up(1)
+    first, second = variant.parts(1), variant.parts(1)
+    variant.end()
+    assert set(first) == set(second)
 
 
 def test_variants_leave_the_network_as_it_is(config):

@@ -21,7 +21,7 @@ from mmengine.registry import MODELS, init_default_scope
 from torch.utils.benchmark import Timer
 
 import mmasg  # noqa: F401
-from mmasg.benchmark.step_benchmark import image_size
+from mmasg.benchmark.random_images import image_size
 from mmasg.consistency import ImageNetTeacher, build_teacher
 from mmasg.consistency.fold_batch_norm import fold_batch_norms
 
