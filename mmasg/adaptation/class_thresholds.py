@@ -35,23 +35,32 @@ class ConfidenceHistogram:
         """Count the predictions of one or more frames.
 
         Args:
-            probabilities: (K, ...) or (K,), summing to 1 over the first dimension.
+            probabilities: (K, ...), summing to 1 over the first dimension.
 
         Raises:
             ValueError: Another number of classes.
         """
-        num_classes, bins = self.counts.shape
+        num_classes = len(self.counts)
         if len(probabilities) != num_classes:
             raise ValueError(
                 f"probabilities: got {len(probabilities)} classes; the histogram has {num_classes}."
             )
         confidence, predicted = probabilities.detach().double().max(dim=0)
-        odds = torch.logit(confidence, eps=1e-12).clamp(-self._LIMIT, self._LIMIT)
+        self.count(torch.logit(confidence, eps=1e-12), predicted)
+
+    def count(self, odds: Tensor, predicted: Tensor) -> None:
+        """Count predictions by the log odds of their confidence.
+
+        Args:
+            odds: (...) log odds, of any floating type.
+            predicted: (...) the classes.
+        """
+        num_classes, bins = self.counts.shape
+        odds = odds.double().clamp(-self._LIMIT, self._LIMIT)
         place = ((odds + self._LIMIT) / (2 * self._LIMIT) * bins).long().clamp(max=bins - 1)
-        flat = (predicted * bins + place).flatten()
-        self.counts += (
-            torch.bincount(flat, minlength=num_classes * bins).view(num_classes, bins).cpu()
-        )
+        flat = (predicted.long() * bins + place).flatten()
+        counted = torch.bincount(flat, minlength=num_classes * bins)
+        self.counts += counted.view(num_classes, bins).cpu()
 
     def predicted(self) -> Tensor:
         """Number of predictions of each class, (K,)."""

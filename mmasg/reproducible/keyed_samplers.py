@@ -32,13 +32,14 @@ class KeyedSampler(Sampler):
             raise ValueError(f"seed of {type(self).__name__} must not be negative, got {seed}.")
         self._skipped = 0
 
-    def _order(self, epoch: int) -> list[int]:
+    def _order(self, epoch: int, size: int | None = None) -> list[int]:
         """Dataset indices in the order of one pass, the same on every rank."""
+        size = self.size if size is None else size
         if not self.shuffle:
-            return list(range(self.size))
+            return list(range(size))
         generator = torch.Generator()
         generator.manual_seed(self.seed + epoch)
-        return torch.randperm(self.size, generator=generator).tolist()
+        return torch.randperm(size, generator=generator).tolist()
 
     @staticmethod
     def _check_skip(num_samples: int) -> int:
