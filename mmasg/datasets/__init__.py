@@ -4,20 +4,26 @@ from .classification_transforms import PackClassification, ResizeShorterSide
 from .folder_classification import FolderClassificationDataset
 from .gta5 import GTA5Dataset
 from .pad_evenly import PadEvenly
+from .photometric_shift import PhotometricShift
 from .synthia import SYNTHIADataset
 from .targets import ACDC19Dataset, BDD100K19Dataset, Cityscapes19Dataset, Mapillary19Dataset
+from .taxonomy_dataset import CamVidDataset, CarlaDataset, TaxonomyDataset
 from .visda import VisDADataset
 
 __all__ = [
     "ACDC19Dataset",
     "BDD100K19Dataset",
+    "CamVidDataset",
+    "CarlaDataset",
     "Cityscapes19Dataset",
     "FolderClassificationDataset",
     "GTA5Dataset",
     "Mapillary19Dataset",
     "PackClassification",
     "PadEvenly",
+    "PhotometricShift",
     "ResizeShorterSide",
     "SYNTHIADataset",
+    "TaxonomyDataset",
     "VisDADataset",
 ]

@@ -14,6 +14,7 @@ from mmengine.registry import DATASETS
 from mmasg.files.listing import IMAGE_SUFFIXES, list_files
 
 from .class_folders import explain_difference, read_classes
+from .held_out import check_held_out, held_out_names
 from .image_list import classes_of_list, read_image_list
 
 
@@ -39,12 +40,16 @@ class FolderClassificationDataset(BaseDataset):
             folder names, or the folders that the list mentions.
         suffixes: File name endings of images. Defaults to the usual seven.
         check_images: Whether every image of a list must exist. Defaults to True.
+        part: ``'train'`` or ``'held_out'``: of every class a keyed share of the images is held
+            out (to validate on the source), the rest is to train on. Defaults to None: all images.
+        held_out: The share. Defaults to 0.1.
+        held_out_seed: Another seed holds out other images. Defaults to 0.
         **kwargs: As for mmengine's ``BaseDataset``: ``pipeline``, ``indices``, ``test_mode``, ...
 
     Raises:
         FileNotFoundError: If the root, the list or images are missing.
-        ValueError: If the classes differ from ``metainfo``, a class has no images, or the list
-            has unreadable lines.
+        ValueError: If the classes differ from ``metainfo``, a class has no images, the list
+            has unreadable lines, or ``part`` or ``held_out`` are something else.
     """
 
     download_hint = "set data_root to the folder that holds the class folders"
@@ -57,8 +62,15 @@ class FolderClassificationDataset(BaseDataset):
         metainfo: Mapping[str, Any] | None = None,
         suffixes: Sequence[str] = IMAGE_SUFFIXES,
         check_images: bool = True,
+        part: str | None = None,
+        held_out: float = 0.1,
+        held_out_seed: int = 0,
         **kwargs: Any,
     ) -> None:
+        check_held_out(part, held_out, type(self).__name__)
+        self.part = part
+        self.held_out = held_out
+        self.held_out_seed = held_out_seed
         self.suffixes = tuple(suffix.lower() for suffix in suffixes)
         self.check_images = check_images
         super().__init__(
@@ -87,8 +99,20 @@ class FolderClassificationDataset(BaseDataset):
             )
         data = self._from_list(root) if self.ann_file else self._from_folders(root)
         self._metainfo["classes"] = tuple(self.classes)
+        if self.part is not None:
+            data = self._part(data, root)
         self._log_counts(data, root)
         return data
+
+    def _part(self, data: list[dict], root: str) -> list[dict]:
+        """Keep the images of the part asked for, class by class."""
+        out: set[str] = set()
+        names = [os.path.relpath(s["img_path"], root).replace(os.sep, "/") for s in data]
+        for label in range(len(self.classes)):
+            of_class = [n for n, s in zip(names, data, strict=True) if s["gt_label"] == label]
+            out |= held_out_names(of_class, self.held_out, self.held_out_seed)
+        wanted = self.part == "held_out"
+        return [s for n, s in zip(names, data, strict=True) if (n in out) == wanted]
 
     def _from_list(self, root: str) -> list[dict]:
         """Read the images that the list names."""

@@ -60,3 +60,29 @@ def test_writing_predictions_only(tmp_path):
     made = [dict(s, img_path=f"{i}.png") for i, s in enumerate(samples())]
     assert not evaluate(ClassIoUMetric, made, format_only=True, output_dir=str(tmp_path))
     assert len(list(tmp_path.glob("*.png"))) == 3
+
+
+def test_the_mean_without_rare_classes():
+    ours = evaluate(ClassIoUMetric, samples(), rare_classes=["road"])
+    # The third class is neither in the labels nor predicted.
+    assert ours["mIoU_without_rare"] == ours["IoU/traffic_sign"]
+    assert ours["mIoU"] == evaluate(ClassIoUMetric, samples())["mIoU"]
+    assert math.isnan(
+        evaluate(ClassIoUMetric, samples(), rare_classes=["road", "traffic sign"])[
+            "mIoU_without_rare"
+        ]
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(rare_classes=["rod"]), r"rare_classes: got \['rod'\].*Did you mean 'road'"),
+        (dict(rare_classes=["road", "traffic sign", "train"]), "not all of them"),
+        (dict(rare_classes="road"), "a list of class names"),
+        (dict(rare_classes=["road"], iou_metrics=["mDice"]), "a list with 'mIoU'"),
+    ],
+)
+def test_wrong_rare_classes(options, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate(ClassIoUMetric, samples(), **options)

@@ -5,8 +5,13 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from pathlib import Path
+
+from mmasg.errors import wrong
 
 from .label_conversion import ConversionReport
+
+TAXONOMY = "configs/taxonomies/carla_camvid.yaml"
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
@@ -17,6 +22,59 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="convert finished files again (default: skip)"
     )
+
+
+def add_frame_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what the converters of whole frames share: IN, OUT, ``--taxonomy``, ``--size``."""
+    parser.add_argument("source", metavar="IN", type=Path, help="folder of the data as downloaded")
+    parser.add_argument("out", metavar="OUT", type=Path, help="folder of the result")
+    parser.add_argument(
+        "--taxonomy", type=Path, default=TAXONOMY, help=f"common classes (default: {TAXONOMY})"
+    )
+    parser.add_argument(
+        "--size",
+        type=frame_size,
+        metavar="WxH",
+        help="resize frames, such as 480x360: images by area, labels by the nearest pixel "
+        "(default: keep their size)",
+    )
+    add_run_options(parser)
+
+
+def frame_size(text: str) -> tuple[int, int]:
+    """Reads ``480x360``.
+
+    Args:
+        text: Width and height in pixels.
+
+    Returns:
+        (width, height).
+
+    Raises:
+        argparse.ArgumentTypeError: It is something else.
+    """
+    parts = text.lower().split("x")
+    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
+        raise argparse.ArgumentTypeError(wrong("--size", text, "width and height as 480x360"))
+    return int(parts[0]), int(parts[1])
+
+
+def check_folders(source: Path, out: Path) -> None:
+    """Refuses an OUT that lies in IN or the other way round.
+
+    Args:
+        source: Folder of the data as downloaded.
+        out: Folder of the result.
+
+    Raises:
+        FileNotFoundError: There is no IN.
+        ValueError: One lies in the other.
+    """
+    if not source.is_dir():
+        raise FileNotFoundError(f"IN: no folder {source.absolute()}")
+    here, there = source.resolve(), out.resolve()
+    if here == there or here in there.parents or there in here.parents:
+        raise ValueError(wrong("OUT", str(out), "a folder outside IN, which stays as it is"))
 
 
 def run_converter(convert: Callable[[], ConversionReport]) -> int:

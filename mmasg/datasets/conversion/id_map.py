@@ -9,16 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import yaml
 from PIL import Image
 
 from mmasg.datasets.class_maps import CLASSES, IGNORE
+from mmasg.datasets.label_values import Colour, Pairs, parse_label_value, read_yaml_pairs
 from mmasg.errors import did_you_mean
 
 from .label_conversion import UNKNOWN, convert_ids, lookup_table, read_ids
 
 IGNORE_WORDS = ("ignore", "ignored", "void")
-Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ def load_id_map(path: str | Path, classes: tuple[str, ...] = CLASSES) -> IdMap:
     colours: dict[Colour, int] = {}
     for key, name in pairs:
         where = f"{path}: {key!r}: {name!r}"
-        value = _parse_key(key, where)
+        value = parse_label_value(key, where)
         target = _train_id(name, classes, where)
         if value in ids or value in colours:
             raise ValueError(f"{where}: the value is listed twice")
@@ -117,31 +116,11 @@ def load_id_map(path: str | Path, classes: tuple[str, ...] = CLASSES) -> IdMap:
     return IdMap(ids, colours, unlisted)
 
 
-class _StrictLoader(yaml.SafeLoader):
-    """Keeps a mapping's pairs as a list, so that a key given twice is noticed."""
-
-
-_StrictLoader.add_constructor(
-    yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG,
-    lambda loader, node: _Pairs(
-        (loader.construct_object(key, deep=True), loader.construct_object(value, deep=True))
-        for key, value in node.value
-    ),
-)
-
-
-class _Pairs(list):
-    """The pairs of a YAML mapping."""
-
-
 def _yaml_pairs(path: Path) -> tuple[list[tuple[Any, Any]], str]:
-    try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not valid YAML: {error}") from error
-    top = dict(content) if isinstance(content, _Pairs) else {}
+    content = read_yaml_pairs(path)
+    top = dict(content) if isinstance(content, Pairs) else {}
     unknown = [key for key in top if key not in ("map", "unlisted")]
-    if not isinstance(top.get("map"), _Pairs) or unknown:
+    if not isinstance(top.get("map"), Pairs) or unknown:
         raise ValueError(
             f"{path}: expected 'map:' with a value and a class a line, and optionally 'unlisted:'; "
             f"found {sorted(map(str, top)) or type(content).__name__}"
@@ -167,31 +146,6 @@ def _csv_pairs(path: Path) -> list[tuple[Any, Any]]:
             raise ValueError(f"{path}: {','.join(row)!r} has {len(row)} cells, not {len(header)}")
         pairs.append((",".join(cell.strip() for cell in row[:-1]), row[-1].strip()))
     return pairs
-
-
-def _parse_key(key: Any, where: str) -> int | Colour:
-    """An id or a colour out of what the file says."""
-    parts: list[Any]
-    if isinstance(key, str) and len(key) == 7 and key.startswith("#"):
-        try:
-            return int(key[1:3], 16), int(key[3:5], 16), int(key[5:7], 16)
-        except ValueError:
-            parts = [key]
-    else:
-        parts = key.split(",") if isinstance(key, str) else [key]
-    try:
-        if any(isinstance(part, (bool, float)) for part in parts):
-            raise ValueError
-        numbers = [int(part) for part in parts]
-    except (ValueError, TypeError):
-        numbers = []
-    if len(numbers) == 1 and 0 <= numbers[0] <= 65535:
-        return numbers[0]
-    if len(numbers) == 3 and all(0 <= number <= 255 for number in numbers):
-        return numbers[0], numbers[1], numbers[2]
-    raise ValueError(
-        f"{where}: expected an id from 0 to 65535, a colour such as '128,64,128' or '#804080'"
-    )
 
 
 def _train_id(name: Any, classes: tuple[str, ...], where: str) -> int:
