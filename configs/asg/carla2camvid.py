@@ -1,0 +1,22 @@
+# CARLA -> CamVid, the whole method: ImageNet consistency, and rates set by the policy that was
+# trained on the miniature pair.
+_base_ = "./carla2camvid_consistency.py"
+# The policy takes the place of the hand-set rates: no lr_mult here.
+optim_wrapper = dict(paramwise_cfg=dict(lr_mult=1.0))
+param_scheduler = [
+    dict(
+        type="WarmupPolyLR",
+        by_epoch=False,
+        max_iters={{_base_.max_iters}},
+        warmup_iters=50,
+        power=0.9,
+        offset=1,
+    )
+]
+# The paper's rule, in which windows double: decisions after 20, 40, 80, ... iterations.
+window = dict(min_iters=20, growth=20, iters_per_epoch={{_base_.max_iters}})
+custom_hooks = [
+    dict(type="ChannelsLastHook"),
+    dict(type="ImageNetConsistencyHook", loss_weight=0.3, eval_mode="all"),
+    dict(type="LayerLRPolicyHook", policy="mini", window=window),
+]

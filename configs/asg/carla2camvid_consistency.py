@@ -1,0 +1,6 @@
+# CARLA -> CamVid with ImageNet consistency and hand-set rates.
+_base_ = "./carla2camvid_baseline.py"
+custom_hooks = [
+    dict(type="ChannelsLastHook"),
+    dict(type="ImageNetConsistencyHook", loss_weight=0.3, eval_mode="all"),
+]
