@@ -8,7 +8,9 @@ from mmasg.datasets.photometric_shift import SHIFTS, PhotometricShift
 
 def image():
     ramp = np.add.outer(np.arange(48), np.arange(64)) * 2
-    return np.stack([ramp, 255 - ramp, np.full_like(ramp, 90)], -1).astype(np.uint8)
+    pixels = np.stack([ramp, 255 - ramp, np.full_like(ramp, 90)], -1)
+    pixels += np.random.default_rng(0).integers(0, 40, pixels.shape)  # something to blur
+    return pixels.clip(0, 255).astype(np.uint8)
 
 
 def shifted(name="x/a.png", **kwargs):

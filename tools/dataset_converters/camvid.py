@@ -12,6 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from mmasg.commands.shipped_files import shipped
 from mmasg.datasets.conversion.camvid_labels import read_camvid_labels
 from mmasg.datasets.conversion.converter_command import (
     add_frame_options,
@@ -98,7 +99,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add_frame_options(parser)
+    add_frame_options(parser, shipped("configs/taxonomies/carla_camvid.yaml"))
     args = parser.parse_args()
     return run_converter(lambda: convert(args))
 

@@ -15,6 +15,7 @@ import sys
 from functools import partial
 from pathlib import Path
 
+from mmasg.commands.shipped_files import shipped
 from mmasg.datasets.conversion.carla_tags import KINDS, find_out, read_tags
 from mmasg.datasets.conversion.converter_command import (
     add_frame_options,
@@ -85,7 +86,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add_frame_options(parser)
+    add_frame_options(parser, shipped("configs/taxonomies/carla_camvid.yaml"))
     parser.add_argument("--images", help=f"image folder in IN (default: one of {IMAGES})")
     parser.add_argument("--labels", help=f"label folder in IN (default: one of {LABELS})")
     parser.add_argument("--label-suffix", default=".png", help="how labels end (default: .png)")

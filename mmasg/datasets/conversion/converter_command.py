@@ -11,8 +11,6 @@ from mmasg.errors import wrong
 
 from .label_conversion import ConversionReport
 
-TAXONOMY = "configs/taxonomies/carla_camvid.yaml"
-
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Adds ``--workers`` and ``--overwrite`` to a command line."""
@@ -24,12 +22,17 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_frame_options(parser: argparse.ArgumentParser) -> None:
-    """Adds what the converters of whole frames share: IN, OUT, ``--taxonomy``, ``--size``."""
+def add_frame_options(parser: argparse.ArgumentParser, taxonomy: Path) -> None:
+    """Adds what the converters of whole frames share: IN, OUT, ``--taxonomy``, ``--size``.
+
+    Args:
+        parser: The command line.
+        taxonomy: Default of ``--taxonomy``.
+    """
     parser.add_argument("source", metavar="IN", type=Path, help="folder of the data as downloaded")
     parser.add_argument("out", metavar="OUT", type=Path, help="folder of the result")
     parser.add_argument(
-        "--taxonomy", type=Path, default=TAXONOMY, help=f"common classes (default: {TAXONOMY})"
+        "--taxonomy", type=Path, default=taxonomy, help=f"common classes (default: {taxonomy})"
     )
     parser.add_argument(
         "--size",
