@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import os
+import io
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image
 
-
-def _replace(path: Path, data: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    unfinished.write_bytes(data)
-    os.replace(unfinished, path)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file in one step."""
-    _replace(path, text.encode())
+from mmasg.checkpoint.atomic_files import write_atomically
 
 
 def write_png(path: Path, pixels: np.ndarray) -> None:
@@ -34,7 +24,7 @@ def write_png(path: Path, pixels: np.ndarray) -> None:
     done, packed = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 3])
     if not done:
         raise RuntimeError(f"OpenCV could not encode {path} as PNG; its build lacks the codec.")
-    _replace(path, packed.tobytes())
+    write_atomically(packed.tobytes(), path)
 
 
 def write_palette_png(
@@ -50,7 +40,6 @@ def write_palette_png(
     picture = Image.fromarray(labels)
     flat = [value for colour in palette for value in colour]
     picture.putpalette(flat + [0] * (768 - len(flat)))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    picture.save(unfinished, format="PNG")
-    os.replace(unfinished, path)
+    packed = io.BytesIO()
+    picture.save(packed, format="PNG")
+    write_atomically(packed.getvalue(), path)

@@ -14,7 +14,7 @@ from typing import Any
 
 import cv2
 
-from .files import write_text
+from mmasg.checkpoint.atomic_files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ def check_stamp(out: Path, task: Task, seed: int) -> None:
                 f"{out} holds {task.name} frames made with {found}, asked for were {wanted}: give "
                 f"another --out, or --overwrite to make them anew."
             )
-    write_text(path, json.dumps(wanted) + "\n")
+    write_atomically((json.dumps(wanted) + "\n").encode(), path)
 
 
 def remove_stamp(out: Path, task: Task) -> None:

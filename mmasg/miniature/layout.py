@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -236,10 +237,8 @@ def _frame_of_the_car(scene: Scene, dice: Dice) -> None:
             (WIDTH + 10, HEIGHT - 2), (WIDTH + 10, HEIGHT + 10),
         ]  # fmt: skip
         group.pieces.append((np.array(bonnet, dtype=np.int32), EGO_VEHICLE, "bonnet"))
-        scene.polygons += [
-            piece.__class__(piece.points, piece.label, piece.part, scene.things, piece.depth)
-            for piece in flatten(scene.camera, [group]).polygons
-        ]
+        (bonnet_piece,) = flatten(scene.camera, [group]).polygons
+        scene.polygons.append(replace(bonnet_piece, thing=scene.things))
     if dice.chance(0.5):
         right, bottom = WIDTH - 1, HEIGHT - 1
         for x0, y0, x1, y1 in ((0, 0, 1, bottom), (right - 1, 0, right, bottom),

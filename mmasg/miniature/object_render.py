@@ -9,7 +9,8 @@ import numpy as np
 
 from .dice import Dice
 from .object_shapes import BODY, GLASS, LAMP, LEAF, METAL, POT, RUBBER, SECOND, SHAPES, SKIN, Part
-from .photographs import NAMES, TILE, atlas
+from .photographs import NAMES, TILE, atlas, fold
+from .sensor import compress
 
 SIZE = 96
 _FINE = 2  # drawn so many times larger, then averaged down
@@ -60,12 +61,15 @@ def place(
     return placed
 
 
-def _part_map(placed: list[tuple[str, np.ndarray]]) -> np.ndarray:
-    """Which part is seen at each pixel; -1 where none is."""
+def _flat(
+    placed: list[tuple[str, np.ndarray]], colours: dict[str, np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
+    """Where an object is seen, and the flat colours of its parts there."""
     canvas = np.full((_DRAWN, _DRAWN), -1, dtype=np.int32)
     for index, (_, points) in enumerate(placed):
         cv2.fillPoly(canvas, [points], index)
-    return canvas
+    table = np.stack([colours[name] for name, _ in placed])
+    return canvas >= 0, table[canvas]
 
 
 def _material(name: str, generator: np.random.Generator) -> np.ndarray:
@@ -98,15 +102,13 @@ def render_source_object(label: int, dice: Dice, generator: np.random.Generator)
     colours = {BODY: paint, SECOND: paint * generator.uniform(0.55, 0.8)}
     for name in _MATERIALS:
         colours[name] = _material(name, generator)
-    canvas = _part_map(placed)
-    table = np.stack([colours[name] for name, _ in placed] + [np.zeros(3)])
-    image = table[canvas]
+    covered, image = _flat(placed, colours)
     # one lamp from above: a run from light to dark over the object
     rows = np.linspace(1.12, 0.82, _DRAWN)[:, None, None]
     ground = (
         np.full(3, generator.uniform(0.82, 0.98)) * np.linspace(1.0, 0.93, _DRAWN)[:, None, None]
     )
-    image = np.where(canvas[..., None] >= 0, image * rows, ground)
+    image = np.where(covered[..., None], image * rows, ground)
     return np.clip(np.rint(_shrink(image) * 255), 0, 255).astype(np.uint8)
 
 
@@ -114,9 +116,7 @@ def _texture(generator: np.random.Generator, zoom: float) -> np.ndarray:
     """A random cut of a random tile, (drawn, drawn, 3), about 1 on average."""
     tile = atlas()[0, int(generator.integers(len(NAMES)))]
     x, y = generator.uniform(0, TILE, size=2)
-    rows = (np.arange(_DRAWN) * zoom / _FINE + y).astype(np.int64) % (2 * TILE)
-    columns = (np.arange(_DRAWN) * zoom / _FINE + x).astype(np.int64) % (2 * TILE)
-    rows, columns = (np.where(i < TILE, i, 2 * TILE - 1 - i) for i in (rows, columns))
+    rows, columns = (fold(np.arange(_DRAWN) * zoom / _FINE + start) for start in (y, x))
     return tile[rows][:, columns]
 
 
@@ -124,32 +124,25 @@ def _natural(generator: np.random.Generator) -> np.ndarray:
     """Some paint, any: white, grey, black and muted colours are as common as in a street."""
     if generator.random() < 0.45:
         return np.full(3, generator.uniform(0.08, 0.9)) * generator.uniform(0.94, 1.06, size=3)
-    hue, saturation, value = (
-        generator.random(),
-        generator.uniform(0.1, 0.6),
-        generator.uniform(0.2, 0.8),
-    )
-    return np.asarray(colorsys.hsv_to_rgb(hue, saturation, value))
+    hue, saturation = generator.random(), generator.uniform(0.1, 0.6)
+    return np.asarray(colorsys.hsv_to_rgb(hue, saturation, generator.uniform(0.2, 0.8)))
 
 
 def _paint_target(
     image: np.ndarray, placed: list[tuple[str, np.ndarray]], generator: np.random.Generator
-) -> np.ndarray:
-    """Lay a textured, lit object over a picture; returns where it covers it."""
-    canvas = _part_map(placed)
-    covered = canvas >= 0
+) -> None:
+    """Lay a textured, lit object over a picture."""
     colours = {BODY: _natural(generator), SECOND: _natural(generator)}
     for name in _MATERIALS:
         colours[name] = _material(name, generator) * generator.uniform(0.6, 1.2)
-    table = np.stack([colours[name] for name, _ in placed] + [np.zeros(3)])
+    covered, look = _flat(placed, colours)
     texture = _texture(generator, generator.uniform(0.5, 2.0))
     contrast = generator.uniform(0.3, 0.9)
-    look = table[canvas] * (1 + (texture - 1) * contrast)
+    look = look * (1 + (texture - 1) * contrast)
     light = generator.uniform(-1, 1, size=2)
     ramp = np.linspace(-1, 1, _DRAWN)
     look = look * (1 + 0.35 * (light[0] * ramp[None, :, None] + light[1] * ramp[:, None, None]))
     image[covered] = look[covered]
-    return covered
 
 
 def render_target_object(label: int, dice: Dice, generator: np.random.Generator) -> np.ndarray:
@@ -166,17 +159,13 @@ def render_target_object(label: int, dice: Dice, generator: np.random.Generator)
     # the surroundings: two textures that meet at a horizon, and strangers of any class
     image = _texture(generator, generator.uniform(0.6, 2.5)) * _natural(generator)
     ground = int(_DRAWN * generator.uniform(0.4, 0.9))
-    image[ground:] = (_texture(generator, generator.uniform(0.6, 2.5)) * _natural(generator))[
-        ground:
-    ]
+    below = _texture(generator, generator.uniform(0.6, 2.5)) * _natural(generator)
+    image[ground:] = below[ground:]
     for _ in range(dice.integer(0, 2)):
         stranger = SHAPES[dice.integer(0, len(SHAPES) - 1)](dice)
         middle = (dice.choice((0.05, 0.95)) + dice.real(-0.15, 0.15), dice.real(0.1, 0.9))
-        _paint_target(
-            image,
-            place(stranger, dice, middle, dice.real(0.12, 0.25), dice.real(-0.2, 0.2)),
-            generator,
-        )
+        placed = place(stranger, dice, middle, dice.real(0.12, 0.25), dice.real(-0.2, 0.2))
+        _paint_target(image, placed, generator)
     parts = SHAPES[label](dice)
     centre = (0.5 + dice.real(-0.1, 0.1), 0.5 + dice.real(-0.1, 0.1))
     placed = place(parts, dice, centre, dice.real(0.32, 0.52), dice.real(-0.3, 0.3))
@@ -205,11 +194,4 @@ def _photograph(light: np.ndarray, generator: np.random.Generator) -> np.ndarray
     noise = generator.standard_normal(light.shape, dtype=np.float32)
     light = light + noise * np.float32(generator.uniform(0.01, 0.06))
     pixels = np.rint(np.clip(light, 0, 1) * 255).astype(np.uint8)
-    quality = int(generator.integers(40, 85))
-    done, packed = cv2.imencode(
-        ".jpg", np.ascontiguousarray(pixels[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality]
-    )
-    if not done:
-        raise RuntimeError("OpenCV could not encode a picture as JPEG; its build lacks the codec.")
-    picture = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR))
-    return np.ascontiguousarray(picture[..., ::-1])
+    return compress(pixels, int(generator.integers(40, 85)))

@@ -10,8 +10,8 @@ from .scene import Point2, box, circle, stroke
 # A part's name says what it is made of: "body" and "second" are painted, the others have a
 # material of their own.
 Part = tuple[str, list[Point2]]
-BODY, SECOND, GLASS, RUBBER, METAL, SKIN, WOOD, LEAF, POT, LAMP = (
-    "body", "second", "glass", "rubber", "metal", "skin", "wood", "leaf", "pot", "lamp",
+BODY, SECOND, GLASS, RUBBER, METAL, SKIN, LEAF, POT, LAMP = (
+    "body", "second", "glass", "rubber", "metal", "skin", "leaf", "pot", "lamp",
 )  # fmt: skip
 
 

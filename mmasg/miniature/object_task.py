@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmasg.checkpoint.atomic_files import write_atomically
 from mmasg.datasets.visda import VISDA_CLASSES
 
-from .files import write_png, write_text
+from .files import write_png
 from .jobs import Job, Task
 from .objects import SPLITS, draw_object
 
@@ -34,7 +35,7 @@ def _finish(out: Path, seed: int) -> None:
     for split, count in SPLITS.items():
         lines = sorted((index % len(VISDA_CLASSES), _name(index)) for index in range(count))
         text = "".join(f"{name} {label}\n" for label, name in lines)
-        write_text(out / "visda" / split / "image_list.txt", text)
+        write_atomically(text.encode(), out / "visda" / split / "image_list.txt")
 
 
 OBJECTS = Task(name="objects", version=1, plan=_plan, finish=_finish, folders=("visda",))

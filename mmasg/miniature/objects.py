@@ -10,8 +10,9 @@ from .dice import APPEARANCE, GEOMETRY, Dice, appearance_generator
 from .object_render import render_source_object, render_target_object
 
 #: Pictures of each split; as many of one class as of another. ``holdout`` are renders too: to
-#: choose settings by, without a look at the target.
-SPLITS: dict[str, int] = {"train": 600, "holdout": 120, "validation": 240, "test": 240}
+#: choose settings by, without a look at the target. With 80 pictures a class the standard error of
+#: the test's mean accuracy is below 1.7 points. More pictures change none that are there.
+SPLITS: dict[str, int] = {"train": 600, "holdout": 120, "validation": 240, "test": 960}
 _RENDERED = ("train", "holdout")
 # Keeps these streams apart from those of the street scenes.
 _STREAM = 17

@@ -102,3 +102,9 @@ def atlas() -> np.ndarray:
         for level in range(LEVELS):
             tiles[level, index] = cv2.GaussianBlur(tile, (0, 0), 2.0**level / 2) if level else tile
     return tiles
+
+
+def fold(place: np.ndarray) -> np.ndarray:
+    """Pixels of a tile for places on an endless plane that is paved with mirrored tiles."""
+    place = np.mod(place.astype(np.int64), 2 * TILE)
+    return np.where(place < TILE, place, 2 * TILE - 1 - place)

@@ -7,7 +7,7 @@ import numpy as np
 from . import classes as c
 from .light import air, ground_shadows, illumination
 from .materials import SHADES, material_of
-from .photographs import LEVELS, NAMES, TILE, atlas
+from .photographs import LEVELS, NAMES, TILE, atlas, fold
 from .scene import HEIGHT, WIDTH, Scene
 from .sensor import photograph
 
@@ -108,7 +108,7 @@ def _surfaces(
     across = columns / scale * fineness + offset[things, 0]
     along = np.where(flat, scene.camera.focal / scale, rows / scale) * fineness + offset[things, 1]
     level = np.clip(np.log2(fineness / scale), 0, LEVELS - 1).astype(np.int64)
-    texture = atlas()[level, tile[polygons], _fold(along), _fold(across)]
+    texture = atlas()[level, tile[polygons], fold(along), fold(across)]
     image = colour[polygons] * (1.0 + (texture - 1.0) * contrast[polygons][..., None])
 
     top = np.array([p.points[:, 1].min() for p in scene.polygons], dtype=np.float32)[polygons]
@@ -116,9 +116,3 @@ def _surfaces(
     height = (rows + np.float32(scene.camera.horizon) - top) / np.maximum(bottom - top, 1.0)
     image *= (1.0 + gloss[polygons] * (0.6 - 1.2 * height))[..., None]
     return np.clip(image, 0.005, 1.5).astype(np.float32)
-
-
-def _fold(place: np.ndarray) -> np.ndarray:
-    """Tile coordinates of an endless plane that is paved with mirrored tiles."""
-    place = np.mod(place.astype(np.int64), 2 * TILE)
-    return np.where(place < TILE, place, 2 * TILE - 1 - place)

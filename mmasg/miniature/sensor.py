@@ -33,7 +33,15 @@ def photograph(light: np.ndarray, generator: np.random.Generator) -> np.ndarray:
     light = light + noise * (shot * np.sqrt(np.clip(light, 0.0, None)) + read)
     light = np.clip(light, 0.0, 1.0) ** float(generator.uniform(0.68, 0.9))
     pixels = np.rint(np.clip(light, 0.0, 1.0) * 255.0).astype(np.uint8)
-    quality = int(generator.integers(55, 92))
+    return compress(pixels, int(generator.integers(55, 92)))
+
+
+def compress(pixels: np.ndarray, quality: int) -> np.ndarray:
+    """Lose what JPEG of a quality of 0 to 100 loses of a picture (H, W, 3), uint8, RGB.
+
+    Raises:
+        RuntimeError: OpenCV was built without the codec.
+    """
     done, packed = cv2.imencode(
         ".jpg", np.ascontiguousarray(pixels[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality]
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mmasg.checkpoint.atomic_files import write_atomically
+
 from .classes import PALETTE
 from .dice import APPEARANCE, GEOMETRY, SENSOR, Dice, appearance_generator
-from .files import write_palette_png, write_png, write_text
+from .files import write_palette_png, write_png
 from .jobs import Job, Task
 from .layout import street_scene
 from .photographs import atlas
@@ -95,7 +97,7 @@ def _finish(out: Path, seed: int) -> None:
     stems = [f"{index + 1:05d}" for index in range(SOURCE_FRAMES)]
     cut = SOURCE_FRAMES - SOURCE_VAL
     for name, part in (("train", stems[:cut]), ("val", stems[cut:])):
-        write_text(out / "gta5" / f"{name}.txt", "\n".join(part) + "\n")
+        write_atomically(("\n".join(part) + "\n").encode(), out / "gta5" / f"{name}.txt")
 
 
 STREET = Task(

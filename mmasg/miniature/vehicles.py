@@ -12,12 +12,24 @@ def _wheel(group: Group, label: int, x: float, radius: float, z: float | None = 
     group.flat(label, "rim", circle(x, radius, radius * 0.55), 0.0, z)
 
 
+def _pair(
+    group: Group, label: int, part: str, at: float, half: float, low: float, high: float, x: float
+) -> None:
+    """Two boxes of half a width, ``at`` to the left and to the right of a vehicle's middle."""
+    for side in (-1, 1):
+        group.flat(label, part, box(side * at - half, low, side * at + half, high), x)
+
+
 def _side_wheels(group: Group, label: int, x: float, radius: float, places: list[float]) -> None:
     """Wheels in the plane of a vehicle's flank at ``x``, at the distances ``places``."""
     for place in places:
         for part, size in (("wheel", radius), ("rim", radius * 0.55)):
             rim = [(x, py, pz) for pz, py in circle(place, radius, size)]
             group.solid(label, part, rim)
+
+
+def _lamp(towards: bool) -> str:
+    return "headlight" if towards else "taillight"
 
 
 def _flank(
@@ -50,9 +62,7 @@ def car(camera: Camera, dice: Dice, x: float, z: float, towards: bool) -> Group:
     bonnet = 1.25 if towards else dice.choice((0.1, 0.35, 0.8))
     flank = _visible_flank(camera, x, z, half)
     slope = 0.16 if roof < 1.7 else 0.07
-    for side in (-1, 1):
-        tread = side * half * 0.95
-        group.flat(CAR, "wheel", box(tread - 0.14, 0.0, tread + 0.14, 0.5), x)
+    _pair(group, CAR, "wheel", half * 0.95, 0.14, 0.0, 0.5, x)
     group.prism(CAR, "body", "side", box(-half, 0.28, half, belt), x, z, length)
     cabin = [(-half + 0.05, belt), (half - 0.05, belt), (half - slope, roof), (-half + slope, roof)]
     boot = 0.3 if towards else 1.2
@@ -70,10 +80,7 @@ def car(camera: Camera, dice: Dice, x: float, z: float, towards: bool) -> Group:
     ]  # fmt: skip
     group.flat(CAR, "window", glass, x, z + bonnet)
     _side_wheels(group, CAR, flank, 0.33, [z + 0.75, z + length - 0.85])
-    lamp = "headlight" if towards else "taillight"
-    for side in (-1, 1):
-        place = side * (half - 0.2)
-        group.flat(CAR, lamp, box(place - 0.17, belt - 0.27, place + 0.17, belt - 0.07), x)
+    _pair(group, CAR, _lamp(towards), half - 0.2, 0.17, belt - 0.27, belt - 0.07, x)
     group.flat(CAR, "plate", box(-0.26, 0.42, 0.26, 0.55), x)
     group.flat(CAR, "bumper", box(-half, 0.26, half, 0.38), x)
     return group
@@ -105,8 +112,7 @@ def bus(camera: Camera, dice: Dice, x: float, z: float, towards: bool) -> Group:
     group = Group(camera, z, foot=(x, 2.7))
     half, roof, length = 1.3, dice.choice((3.0, 3.2, 4.1)), dice.real(9.0, 12.0)
     flank = _visible_flank(camera, x, z, half)
-    for side in (-1, 1):
-        group.flat(BUS, "wheel", box(side * 1.05 - 0.18, 0.0, side * 1.05 + 0.18, 0.5), x)
+    _pair(group, BUS, "wheel", 1.05, 0.18, 0.0, 0.5, x)
     group.prism(BUS, "body", "side", box(-half, 0.35, half, roof), x, z, length)
     decks = (1.45, 2.9) if roof > 4.0 else (1.45,)
     for deck in decks:
@@ -118,9 +124,7 @@ def bus(camera: Camera, dice: Dice, x: float, z: float, towards: bool) -> Group:
         group.flat(BUS, "window", box(-half + 0.18, deck - 0.1, half - 0.18, deck + 0.95), x)
     _side_wheels(group, BUS, flank, 0.5, [z + 2.2, z + length - 2.4])
     group.flat(BUS, "display", box(-0.8, roof - 0.42, 0.8, roof - 0.12), x)
-    lamp = "headlight" if towards else "taillight"
-    for side in (-1, 1):
-        group.flat(BUS, lamp, box(side * 1.0 - 0.16, 0.6, side * 1.0 + 0.16, 0.95), x)
+    _pair(group, BUS, _lamp(towards), 1.0, 0.16, 0.6, 0.95, x)
     group.flat(BUS, "bumper", box(-half, 0.35, half, 0.52), x)
     return group
 
@@ -145,8 +149,7 @@ def truck(camera: Camera, dice: Dice, x: float, z: float, towards: bool) -> Grou
     group = Group(camera, z, foot=(x, 2.6))
     half, roof, length = 1.28, dice.real(3.2, 3.9), dice.real(5.5, 8.0)
     flank = _visible_flank(camera, x, z, half)
-    for side in (-1, 1):
-        group.flat(TRUCK, "wheel", box(side * 0.95 - 0.3, 0.0, side * 0.95 + 0.3, 0.9), x)
+    _pair(group, TRUCK, "wheel", 0.95, 0.3, 0.0, 0.9, x)
     begin = z + 2.0 if towards else z
     if not towards:
         group.prism(TRUCK, "cab", "cab", box(-half + 0.1, 0.5, half - 0.1, 2.6), x, z + length, 2.0)
@@ -159,8 +162,7 @@ def truck(camera: Camera, dice: Dice, x: float, z: float, towards: bool) -> Grou
         group.flat(TRUCK, "window", box(-half + 0.2, 1.55, half - 0.2, 2.45), x)
         group.flat(TRUCK, "grille", box(-0.7, 0.75, 0.7, 1.35), x)
         _side_wheels(group, TRUCK, flank, 0.5, [z + 0.9])
-        for side in (-1, 1):
-            group.flat(TRUCK, "headlight", box(side * 1.0 - 0.16, 0.62, side * 1.0 + 0.16, 0.9), x)
+        _pair(group, TRUCK, "headlight", 1.0, 0.16, 0.62, 0.9, x)
     else:
         group.flat(TRUCK, "seam", box(-0.05, 0.95, 0.05, roof), x)
         for side in (-1, 1):
@@ -222,9 +224,8 @@ def tram(camera: Camera, dice: Dice, x: float, z: float, towards: bool) -> Group
     ]  # fmt: skip
     group.flat(TRAIN, "window", screen, x)
     group.flat(TRAIN, "display", box(-0.7, 2.9, 0.7, 3.3), x)
-    lamp = "headlight" if towards else "taillight"
     for place in (-0.9, 0.9):
-        group.flat(TRAIN, lamp, circle(place, 0.95, 0.17), x)
+        group.flat(TRAIN, _lamp(towards), circle(place, 0.95, 0.17), x)
     # the current collector
     arm: list[Point2] = [(-0.08, roof), (0.08, roof), (0.7, roof + 0.7), (0.55, roof + 0.7)]
     group.flat(TRAIN, "collector", arm, x, z + 4.0)

@@ -64,6 +64,12 @@ def test_colour_tells_the_class_in_the_source_alone():
     assert right["holdout"] > 0.6 > 0.35 > right["validation"]
 
 
+def test_the_test_split_is_large_enough_to_tell_arms_apart():
+    # Of a mean over n pictures that are right or wrong: at most 50 / sqrt(n) points.
+    assert 50 / SPLITS["test"] ** 0.5 < 2
+    assert all(count % len(VISDA_CLASSES) == 0 for count in SPLITS.values())
+
+
 def test_unknown_split():
     with pytest.raises(ValueError, match="split must be one of .*'train'.*, got 'val'"):
         draw_object("val", 0)
