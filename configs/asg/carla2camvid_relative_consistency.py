@@ -1,0 +1,7 @@
+# CARLA -> CamVid with relative steps and ImageNet consistency.
+_base_ = "./carla2camvid_relative.py"
+custom_hooks = [
+    dict(type="ChannelsLastHook"),
+    dict(type="ImageNetConsistencyHook", loss_weight=0.3, eval_mode="all"),
+    dict(type="RelativeStepHook"),
+]
