@@ -1,5 +1,5 @@
-# CARLA -> CamVid with relative steps and L2-SP, weight decay towards the ImageNet weights: the plain
-# rival of the consistency loss.
+# CARLA -> CamVid with relative steps and L2-SP, weight decay towards the ImageNet weights: the
+# plain rival of the consistency loss.
 _base_ = "./carla2camvid_relative.py"
 custom_hooks = [
     dict(type="ChannelsLastHook"),
