@@ -14,6 +14,7 @@ import torch
 from mmseg.models.backbones import ResNet
 from torch import Tensor
 
+from mmasg.errors import first_of
 from mmasg.l2o.policy import LSTMPolicy
 from mmasg.l2o.policy_names import policy_from_reference, policy_to_reference
 from mmasg.models.classifier_head import MLPClassifierHead
@@ -78,7 +79,7 @@ def expected_shapes(kind: str, reference: bool = False) -> Shapes:
         # On the meta device: half a gigabyte of weights is not allocated to learn their shapes.
         with torch.device("meta"):
             if kind == "segmentation":
-                loss = {"type": "CrossEntropyLoss", "avg_non_ignore": True}
+                loss = {"type": "mmseg.CrossEntropyLoss", "avg_non_ignore": True}
                 parts = {"backbone": VGG16(), "decode_head": FCN8sHead(loss_decode=loss)}
             else:
                 parts = {"backbone": ResNet(101), "head": MLPClassifierHead(2048, 12)}
@@ -128,9 +129,15 @@ def _state_dict(content: Any) -> Mapping[str, Tensor]:
         weights = content["state_dict"]
     if not isinstance(weights, Mapping) or not weights:
         raise ValueError(f"no state dict in the file, but {type(content).__name__}")
-    odd = [f"{n} ({type(v).__name__})" for n, v in weights.items() if not isinstance(v, Tensor)]
+    odd = [
+        f"{name!r} ({type(value).__name__})"
+        for name, value in weights.items()
+        if not (isinstance(name, str) and isinstance(value, Tensor))
+    ]
     if odd:
-        raise ValueError(f"the state dict holds something else than tensors: {odd}")
+        raise ValueError(
+            f"the state dict holds something else than tensors by name: {first_of(odd)}"
+        )
     return weights
 
 
@@ -156,7 +163,7 @@ def _kept(content: Mapping[str, Any], weights: Mapping[str, Tensor]) -> dict[str
     """Top-level entries that go along: ``epoch`` and ``best_*``."""
     if content is weights:
         return {}
-    return {k: v for k, v in content.items() if k == "epoch" or k.startswith("best_")}
+    return {k: v for k, v in content.items() if k == "epoch" or str(k).startswith("best_")}
 
 
 def from_reference(content: Any) -> tuple[str, dict[str, Any]]:

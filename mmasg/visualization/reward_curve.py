@@ -6,6 +6,9 @@ import statistics
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from mmasg.errors import wrong
+from mmasg.files.json_file import read_json
+
 from .figure import new_figure, save
 from .scalar_log import read_records
 
@@ -26,7 +29,45 @@ def read_updates(work_dir: str | Path) -> list[dict]:
             f"The log in {str(work_dir)!r} has no 'reward': give the work dir of a policy's "
             "training (configs/asg/policy_*.py)"
         )
+    lacking = [name for name in _COLUMNS if any(name not in record for record in records)]
+    if lacking:
+        raise ValueError(
+            f"The log in {str(work_dir)!r} has no {', '.join(lacking)} in some updates, which a "
+            "policy's training logs: give a work dir of this version's configs/asg/policy_*.py"
+        )
     return records
+
+
+def read_levels(file: str | Path) -> dict[str, tuple[float, float]]:
+    """Return the held-out reward of every control, with its standard error.
+
+    Args:
+        file: What ``tools/analysis/evaluate_policy.py --out`` wrote.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It holds something else.
+    """
+    writer = "tools/analysis/evaluate_policy.py --out"
+    summary = read_json(file, "--evaluation", writer).get("summary")
+    levels = {}
+    for name, row in summary.items() if isinstance(summary, dict) else ():
+        pair = row.get("reward") if isinstance(row, dict) else None
+        if not (
+            isinstance(pair, list) and len(pair) == 2 and all(type(v) in (int, float) for v in pair)
+        ):
+            raise ValueError(
+                wrong(
+                    "--evaluation",
+                    pair,
+                    f"a mean and its error as summary.{name}.reward in {file}",
+                    f"Make the file again by {writer}.",
+                )
+            )
+        levels[name] = (float(pair[0]), float(pair[1]))
+    if not levels:
+        raise ValueError(f"--evaluation: {file} has no summary of rewards; {writer} writes one")
+    return levels
 
 
 def reward_table(records: Sequence[Mapping[str, float]], block: int) -> str:

@@ -33,7 +33,7 @@ def plot_training_curves(runs: Mapping[str, str | Path], out: str | Path) -> Non
     for axis, (name, key) in zip(axes, _PANELS, strict=True):
         for i, (title, records) in enumerate(logs.items()):
             points = [
-                (r.get("step", r.get("iter")), task_loss(r) if key is None else r[key])
+                (r["step"], task_loss(r) if key is None else r[key])
                 for r in records
                 if key is None or key in r
             ]

@@ -166,6 +166,17 @@ def test_the_wrong_direction_is_told():
         recognise({"features.0.weight": 0}, reference=True)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [{1: torch.zeros(1)}, {"a": 1, 2: torch.zeros(1)}, {"state_dict": {(1, 2): torch.zeros(1)}}, 3],
+)
+def test_content_that_is_no_state_dict(content):
+    for convert in (from_reference, to_reference):
+        with pytest.raises(ValueError, match="tensors by name|no state dict") as caught:
+            convert(content)
+        assert type(caught.value) is ValueError
+
+
 def test_bad_files(convert, tmp_path, capsys):
     path = tmp_path / "file.pth"
     out = str(tmp_path / "out.pth")

@@ -12,10 +12,9 @@ the controls' rewards on held-out episodes are drawn as lines.
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from mmasg.visualization.reward_curve import plot_rewards, read_updates, reward_table
+from mmasg.visualization.reward_curve import plot_rewards, read_levels, read_updates, reward_table
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -31,10 +30,7 @@ def main(argv: list[str] | None = None) -> None:
     runs = {Path(folder).name: read_updates(folder) for folder in args.work_dirs}
     for title, records in runs.items():
         print(f"{title}\n\n{reward_table(records, args.block)}\n")
-    levels = None
-    if args.evaluation:
-        summary = json.loads(Path(args.evaluation).read_text(encoding="utf-8"))["summary"]
-        levels = {name: tuple(row["reward"]) for name, row in summary.items()}
+    levels = read_levels(args.evaluation) if args.evaluation else None
     plot_rewards(runs, args.out, levels=levels)
     print(args.out)
 
