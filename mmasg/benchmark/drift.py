@@ -15,8 +15,8 @@ from mmengine.registry import DATASETS, MODELS, init_default_scope
 from torch import Tensor, nn
 
 from mmasg.checkpoint.atomic_files import write_atomically
+from mmasg.consistency.agreement import imagenet_predictions
 from mmasg.consistency.losses import ImageNetKLLoss
-from mmasg.consistency.taps import FeatureTap
 from mmasg.consistency.teacher import ImageNetTeacher, build_teacher, find_student
 from mmasg.errors import wrong
 from mmasg.prediction.image_prediction import load_weights
@@ -102,33 +102,22 @@ def measured_drift(
     ]
 
 
-@torch.no_grad()
 def imagenet_drift(
     student: nn.Module, teacher: ImageNetTeacher, batches: Iterable[Tensor]
 ) -> dict[str, float]:
     """Return KL and top-1 agreement of a student, means over images.
 
     Args:
-        student: The backbone; run in eval mode and left in it.
+        student: The backbone; run in eval mode.
         teacher: With a classifier.
         batches: Preprocessed images, (N, 3, H, W) each.
     """
-    student.eval()
-    tap = FeatureTap(student, teacher.feature, "drift")
-    tap.enabled = True
     loss = ImageNetKLLoss()
     kl = same = images = 0.0
-    try:
-        for inputs in batches:
-            tap.clear()
-            student(inputs)
-            ours, theirs = teacher.classify(tap.features[-1]), teacher(inputs).logits
-            assert ours is not None and theirs is not None
-            kl += float(loss(ours, theirs)) * len(inputs)
-            same += float((ours.argmax(1) == theirs.argmax(1)).sum())
-            images += len(inputs)
-    finally:
-        tap.remove()
+    for ours, theirs in imagenet_predictions(student, teacher, batches):
+        kl += float(loss(ours, theirs)) * len(ours)
+        same += float((ours.argmax(1) == theirs.argmax(1)).sum())
+        images += len(ours)
     return {KL: kl / images, AGREEMENT: 100 * same / images}
 
 

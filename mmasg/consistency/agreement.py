@@ -21,10 +21,10 @@ _KEY = "ImageNetConsistencyHook.agreement"
 
 
 @torch.no_grad()
-def top1_agreement(
+def imagenet_predictions(
     student: nn.Module, teacher: ImageNetTeacher, batches: Iterable[Tensor]
-) -> tuple[float, int]:
-    """Return the share of images with the same ImageNet top-1, and their number.
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield the ImageNet logits of student and teacher, (N, C) each, batch by batch.
 
     Args:
         student: The trained backbone; run in eval mode.
@@ -35,18 +35,32 @@ def top1_agreement(
     student.eval()
     tap = FeatureTap(student, teacher.feature, _KEY)
     tap.enabled = True
-    counts = torch.zeros(2, dtype=torch.float64)
     try:
         for inputs in batches:
             tap.clear()
             student(inputs)
             ours, theirs = teacher.classify(tap.features[-1]), teacher(inputs).logits
             assert ours is not None and theirs is not None
-            same = (ours.argmax(1) == theirs.argmax(1)).sum().item()
-            counts += torch.tensor([same, len(inputs)], dtype=torch.float64)
+            yield ours, theirs
     finally:
         tap.remove()
         student.train(training)
+
+
+def top1_agreement(
+    student: nn.Module, teacher: ImageNetTeacher, batches: Iterable[Tensor]
+) -> tuple[float, int]:
+    """Return the share of images with the same ImageNet top-1, and their number.
+
+    Args:
+        student: The trained backbone; run in eval mode.
+        teacher: With a classifier.
+        batches: Preprocessed images, (N, 3, H, W) each.
+    """
+    counts = torch.zeros(2, dtype=torch.float64)
+    for ours, theirs in imagenet_predictions(student, teacher, batches):
+        same = (ours.argmax(1) == theirs.argmax(1)).sum().item()
+        counts += torch.tensor([same, len(ours)], dtype=torch.float64)
     all_reduce(counts)
     return float(counts[0] / counts[1].clamp(min=1)), int(counts[1])
 
