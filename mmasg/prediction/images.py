@@ -99,4 +99,6 @@ def read_image(path: Path) -> np.ndarray:
         with Image.open(path) as picture:
             return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
     except Exception as error:  # Pillow raises SyntaxError, struct.error, ... for a broken file
-        raise ValueError(f"{path} is truncated or no image ({error})") from error
+        raise ValueError(
+            f"{path} is truncated or no image ({error}). Copy or make it again"
+        ) from error
