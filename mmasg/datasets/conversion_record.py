@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -112,3 +113,36 @@ def read_record(folder: Path) -> ConversionRecord | None:
                 "Convert again with --overwrite.",
             )
         ) from error
+
+
+def begin_conversion(
+    record: ConversionRecord, folder: Path, targets: Iterable[Path], overwrite: bool
+) -> None:
+    """Writes the record before the labels, and lets no label of another conversion stay.
+
+    Args:
+        record: Of the conversion that begins.
+        folder: Where the labels go; made where it is missing.
+        targets: All label files that it will write.
+        overwrite: Whether finished files are converted again.
+
+    Raises:
+        ValueError: The folder's labels were converted in another way, and are not overwritten.
+    """
+    old = read_record(folder)
+    if old is not None and old != record:
+        if not overwrite:
+            raise ValueError(
+                wrong(
+                    str(folder / RECORD_NAME),
+                    f"{old.labels}, size {old.size}",
+                    f"what is asked for now ({record.labels}, size {record.size}, and the same "
+                    "classes and ids)",
+                    "Convert everything again with --overwrite, or choose another folder.",
+                )
+            )
+        # Should this run be interrupted, no label of the old kind may pass for one of the new.
+        for target in targets:
+            target.unlink(missing_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    record.write(folder)

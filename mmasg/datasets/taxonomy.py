@@ -57,6 +57,23 @@ class Taxonomy:
             )
         return self.values[dataset]
 
+    def ids(self, dataset: str) -> dict[int, int]:
+        """As :meth:`table`, of a data set whose labels are ids.
+
+        Args:
+            dataset: Its name in the file.
+
+        Raises:
+            ValueError: The file does not have it, or lists its colours.
+        """
+        table = self.table(dataset)
+        ids = {value: new for value, new in table.items() if isinstance(value, int)}
+        if len(ids) < len(table):
+            raise ValueError(
+                wrong(f"{self.path}: {dataset}", "colours", "ids, which its converter reads")
+            )
+        return ids
+
     def listed(self, dataset: str) -> dict[str, list[LabelValue]]:
         """The values of every class of a data set, sorted; under ``'ignore'`` the ignored ones.
 

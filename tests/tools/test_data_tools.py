@@ -1,32 +1,15 @@
 """The command lines; one in a process of its own, the others in this one, which is quicker."""
 
-import importlib.util
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
-import pytest
 from scipy.io import savemat
 from street_files import CITYSCAPES_VAL, cityscapes, gta5, read, write_ids
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    def run(tool, *arguments):
-        path = ROOT / "tools" / tool
-        spec = importlib.util.spec_from_file_location(f"tool_{path.stem}", path)
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
-        monkeypatch.setattr(sys, "argv", [str(path), *map(str, arguments)])
-        code = module.main()
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return run
 
 
 def test_gta_then_check_data(tmp_path, run):

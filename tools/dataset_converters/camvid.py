@@ -41,7 +41,6 @@ def convert(args: argparse.Namespace) -> ConversionReport:
     """Converts images, labels and lists."""
     check_folders(args.source, args.out)
     taxonomy = load_taxonomy(args.taxonomy)
-    table = taxonomy.table("camvid")
     parts = [split for split in SPLITS if (args.source / split).is_dir()]
     if (args.source / IMAGES).is_dir():
         frames = pair_frames(args.source / IMAGES, args.source / LABELS, "_L.png")
@@ -64,7 +63,7 @@ def convert(args: argparse.Namespace) -> ConversionReport:
         args.out,
         read_camvid_labels,
         record,
-        table,
+        taxonomy,
         args.workers,
         args.overwrite,
         "CamVid frames",

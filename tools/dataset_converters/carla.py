@@ -52,7 +52,6 @@ def convert(args: argparse.Namespace) -> ConversionReport:
     print(f"labels: {found.kind}, read as {found.numbering} ({found.why})")
     if found.warning:
         print(f"warning: {found.warning}", file=sys.stderr)
-    table = taxonomy.table(found.numbering)
     record = ConversionRecord.of(
         taxonomy, found.numbering, args.size, image_suffix(frames, args.size)
     )
@@ -60,7 +59,7 @@ def convert(args: argparse.Namespace) -> ConversionReport:
     counts = copy_splits(lists, frames, args.out)
     read = partial(read_tags, kind=found.kind)
     report = convert_frames(
-        frames, args.out, read, record, table, args.workers, args.overwrite, "CARLA frames"
+        frames, args.out, read, record, taxonomy, args.workers, args.overwrite, "CARLA frames"
     )
     if counts:
         print(f"lists taken over: {counts} of {len(frames)} frames")

@@ -1,10 +1,13 @@
 """Converts the labels of any simulator to training ids, by a table that you write.
 
     python tools/dataset_converters/custom.py LABEL_FOLDER --id-map FILE
+    python tools/dataset_converters/custom.py LABEL_FOLDER --taxonomy FILE --dataset NAME
 
-FILE is YAML (see ``id_map_example.yaml`` here) or CSV (header ``id,class`` or
-``red,green,blue,class``) and says what each id or colour of your labels becomes. Interrupted, it
-goes on where it was. Exit code 1 when a file is unreadable or holds values that FILE lacks.
+The FILE of --id-map is YAML (see ``id_map_example.yaml`` here) or CSV (header ``id,class`` or
+``red,green,blue,class``) and says which of Cityscapes' classes each id or colour of your labels
+becomes. A taxonomy names classes of your own for several data sets (see
+``configs/taxonomies/carla_camvid.yaml``), which ``TaxonomyDataset`` reads. Interrupted, it goes on
+where it was. Exit code 1 when a file is unreadable or holds values that FILE lacks.
 """
 
 import argparse
@@ -13,14 +16,43 @@ from pathlib import Path
 
 from mmasg.datasets.conversion.conversion_jobs import custom_jobs
 from mmasg.datasets.conversion.converter_command import add_run_options, run_converter
-from mmasg.datasets.conversion.id_map import load_id_map
+from mmasg.datasets.conversion.id_map import IdMap, load_id_map
 from mmasg.datasets.conversion.label_conversion import ConversionReport, run_conversion
+from mmasg.datasets.conversion_record import (
+    RECORD_NAME,
+    ConversionRecord,
+    begin_conversion,
+    read_record,
+)
+from mmasg.datasets.taxonomy import load_taxonomy
+from mmasg.errors import wrong
 
 
 def convert(args: argparse.Namespace) -> ConversionReport:
     """Converts the labels."""
-    id_map = load_id_map(args.id_map)
+    if (args.taxonomy is None) != (args.dataset is None):
+        raise ValueError(
+            wrong("--dataset", args.dataset, "the name of a data set in the FILE of --taxonomy")
+        )
     jobs = custom_jobs(args.labels, args.out_dir, args.suffix, args.out_suffix)
+    folder = args.out_dir or args.labels
+    if args.taxonomy is None:
+        id_map = load_id_map(args.id_map)
+        if read_record(folder) is not None:
+            raise ValueError(
+                wrong(
+                    str(folder / RECORD_NAME),
+                    "labels that a taxonomy made",
+                    "a folder without such",
+                    "Choose another --out-dir.",
+                )
+            )
+    else:
+        taxonomy = load_taxonomy(args.taxonomy)
+        id_map = IdMap.of(taxonomy, args.dataset)
+        targets = [job.target for job in jobs]
+        record = ConversionRecord.of(taxonomy, args.dataset)
+        begin_conversion(record, folder, targets, args.overwrite)
     return run_conversion(jobs, id_map.convert, args.workers, args.overwrite, "labels")
 
 
@@ -30,7 +62,10 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("labels", type=Path, help="folder of label pictures")
-    parser.add_argument("--id-map", type=Path, required=True, help="YAML or CSV table")
+    table = parser.add_mutually_exclusive_group(required=True)
+    table.add_argument("--id-map", type=Path, help="YAML or CSV table to Cityscapes' classes")
+    table.add_argument("--taxonomy", type=Path, help="YAML of common classes, with --dataset")
+    parser.add_argument("--dataset", help="name of your labels in the taxonomy")
     parser.add_argument("--out-dir", type=Path, help="where results go (default: beside labels)")
     parser.add_argument("--suffix", default=".png", help="how label files end (default: .png)")
     parser.add_argument(

@@ -14,13 +14,14 @@ import numpy as np
 from PIL import Image
 
 from mmasg.datasets.class_maps import IGNORE
-from mmasg.datasets.conversion_record import RECORD_NAME, ConversionRecord, read_record
+from mmasg.datasets.conversion_record import ConversionRecord, begin_conversion
 from mmasg.datasets.split_files import read_split_list
+from mmasg.datasets.taxonomy import Taxonomy
 from mmasg.errors import first_of, wrong
 from mmasg.files.listing import describe_folder, list_files
 from mmasg.files.parallel import parallel_map
 
-from .label_conversion import ConversionReport, convert_ids, lookup_table
+from .label_conversion import UNKNOWN, ConversionReport, convert_ids, lookup_table
 
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -95,7 +96,7 @@ def convert_frames(
     out: Path,
     read_labels: Callable[[Path], np.ndarray],
     record: ConversionRecord,
-    table: Mapping[int, int],
+    taxonomy: Taxonomy,
     workers: int = 0,
     overwrite: bool = False,
     title: str = "frames",
@@ -111,7 +112,7 @@ def convert_frames(
         out: Folder of the result.
         read_labels: Gives the ids, (H, W), of a label file. Must be importable by name.
         record: What the result is, with the size.
-        table: Training id of every id that a label may hold.
+        taxonomy: What every id becomes; ``record`` is of it.
         workers: Processes; 0: one a core.
         overwrite: Convert finished frames as well. Default False.
         title: In front of the progress bar.
@@ -120,8 +121,8 @@ def convert_frames(
         The report.
 
     Raises:
-        ValueError: What is in ``out`` was converted in another way; or images have several
-            suffixes and are not resized.
+        ValueError: What is in ``out`` was converted in another way, or the taxonomy lists
+            colours where ids are read.
     """
     labels = out / "labels"
     jobs = [
@@ -132,30 +133,14 @@ def convert_frames(
         )
         for frame in frames
     ]
-    old = read_record(labels)
-    if old is not None and old != record:
-        if not overwrite:
-            raise ValueError(
-                wrong(
-                    str(labels / RECORD_NAME),
-                    f"{old.labels}, size {old.size}",
-                    f"what is asked for now ({record.labels}, size {record.size}, and the same "
-                    "classes and ids)",
-                    "Convert everything again with --overwrite, or choose another OUT.",
-                )
-            )
-        # Should this run be interrupted, no label of the old kind may pass for one of the new.
-        for _, _, label in jobs:
-            label.unlink(missing_ok=True)
+    begin_conversion(record, labels, [label for _, _, label in jobs], overwrite)
     for folder in {path.parent for _, image, label in jobs for path in (image, label)}:
         folder.mkdir(parents=True, exist_ok=True)
-    labels.mkdir(parents=True, exist_ok=True)
-    record.write(labels)
     todo = [job for job in jobs if overwrite or not (job[1].exists() and job[2].exists())]
     report = ConversionReport(skipped=len(jobs) - len(todo))
-    work = partial(
-        _convert_one, read_labels=read_labels, table=lookup_table(table), size=record.size
-    )
+    unknown = UNKNOWN if taxonomy.unlisted == "error" else IGNORE
+    table = lookup_table(taxonomy.ids(record.labels), unknown)
+    work = partial(_convert_one, read_labels=read_labels, table=table, size=record.size)
     for job, (error, empty) in zip(todo, parallel_map(work, todo, workers, title), strict=True):
         if error:
             report.failed.append((job[0].label, error))

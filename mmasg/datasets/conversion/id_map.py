@@ -13,6 +13,7 @@ from PIL import Image
 
 from mmasg.datasets.class_maps import CLASSES, IGNORE
 from mmasg.datasets.label_values import Colour, Pairs, parse_label_value, read_yaml_pairs
+from mmasg.datasets.taxonomy import Taxonomy
 from mmasg.errors import did_you_mean
 
 from .label_conversion import UNKNOWN, convert_ids, lookup_table, read_ids
@@ -34,6 +35,26 @@ class IdMap:
     ids: dict[int, int]
     colours: dict[Colour, int]
     unlisted: str = "error"
+
+    @classmethod
+    def of(cls, taxonomy: Taxonomy, dataset: str) -> IdMap:
+        """The map of one data set of a taxonomy.
+
+        Args:
+            taxonomy: The taxonomy.
+            dataset: The data set's name in it.
+
+        Raises:
+            ValueError: The taxonomy does not have the data set, or nothing of it.
+        """
+        table = taxonomy.table(dataset)
+        if not table:
+            raise ValueError(f"{taxonomy.path} lists nothing for {dataset}")
+        return cls(
+            {value: new for value, new in table.items() if isinstance(value, int)},
+            {value: new for value, new in table.items() if not isinstance(value, int)},
+            taxonomy.unlisted,
+        )
 
     def convert(self, path: Path) -> np.ndarray:
         """Converts one label file.

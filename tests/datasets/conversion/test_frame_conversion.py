@@ -33,7 +33,7 @@ def taxonomy(tmp_path):
 def convert(data, out, taxonomy, size=None, **kwargs):
     frames = pair_frames(data / "images", data / "labels")
     record = ConversionRecord.of(taxonomy, "sim", size, image_suffix(frames, size))
-    return convert_frames(frames, out, read_ids, record, taxonomy.table("sim"), workers=1, **kwargs)
+    return convert_frames(frames, out, read_ids, record, taxonomy, workers=1, **kwargs)
 
 
 def test_images_are_copied_and_labels_mapped(data, tmp_path, taxonomy):
