@@ -28,6 +28,7 @@ ROWS = {}
 
 def shorten(message, folder):
     message = message.replace(str(folder), "DIR")
+    message = message.replace(str(PAGE.parents[1]), "CLONE")
     message = re.sub(r"(?<![\w.])/(?:[\w.+-]+/)+(?=[\w.+-]+)", "", message)
     message = re.sub(r"torch \d[\w.+]*|PyTorch \d[\w.+]*", "PyTorch", message)
     message = re.sub(r"\d+(\.\d+)? MiB", "N MiB", message)
