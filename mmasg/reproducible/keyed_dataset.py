@@ -8,7 +8,8 @@ from typing import Any
 from mmengine.registry import DATASETS
 from torch.utils.data import Dataset
 
-from mmasg.files.sample_check import check_sample, explain
+from mmasg.files.loading import loading_of
+from mmasg.files.sample_check import check_files, check_sample, explain
 
 from .keyed_index import KeyedIndex, keyed_randomness
 
@@ -23,8 +24,9 @@ class KeyedRandomnessDataset(Dataset):
     With a plain index (another sampler, or one typed in by hand) the sample is prepared as the
     wrapped dataset does it by itself, and a warning says so once.
 
-    Samples that cannot be prepared, or whose label ids are no classes, raise an error that names
-    the file (:mod:`mmasg.files.sample_check`).
+    Samples whose files are no sound pair (looked at once), that cannot be prepared, or whose
+    label ids are no classes, raise an error that names the file
+    (:mod:`mmasg.files.sample_check`).
 
     Args:
         dataset: Config of the wrapped dataset, or the dataset.
@@ -45,6 +47,8 @@ class KeyedRandomnessDataset(Dataset):
                 "dataset=dict(type='KeyedRandomnessDataset', dataset=dict(type=...))."
             )
         self._warned = False
+        self._loading = loading_of(self.dataset)
+        self._seen: set[int] = set()
 
     @property
     def metainfo(self) -> dict:
@@ -84,6 +88,9 @@ class KeyedRandomnessDataset(Dataset):
 
     def _checked(self, index: int) -> Any:
         """The prepared sample, or an error that says which file is to blame."""
+        if index not in self._seen:
+            check_files(self.dataset, index, self._loading)
+            self._seen.add(index)
         try:
             data = self.dataset[index]
         except Exception as error:

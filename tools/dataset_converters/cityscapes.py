@@ -11,16 +11,24 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmasg.datasets.conversion.conversion_jobs import cityscapes_jobs, convert_cityscapes_file
+from mmasg.datasets.class_maps import CITYSCAPES_IDS
+from mmasg.datasets.conversion.conversion_jobs import (
+    TRAIN_IDS,
+    cityscapes_jobs,
+    convert_cityscapes_file,
+)
 from mmasg.datasets.conversion.converter_command import add_run_options, run_converter
 from mmasg.datasets.conversion.label_conversion import ConversionReport, run_conversion
+from mmasg.datasets.conversion.record import Record
 
 
 def convert(args: argparse.Namespace) -> ConversionReport:
     """Converts the annotations."""
     jobs = cityscapes_jobs(args.root, args.gt_dir, args.splits, args.source, args.out_dir)
+    parameters = dict(source=args.source, ids=CITYSCAPES_IDS)
+    record = Record(args.out_dir or args.root / args.gt_dir, TRAIN_IDS, parameters)
     return run_conversion(
-        jobs, convert_cityscapes_file, args.workers, args.overwrite, "Cityscapes labels"
+        jobs, convert_cityscapes_file, args.workers, args.overwrite, "Cityscapes labels", record
     )
 
 

@@ -7,7 +7,8 @@ The FILE of --id-map is YAML (see ``id_map_example.yaml`` here) or CSV (header `
 ``red,green,blue,class``) and says which of Cityscapes' classes each id or colour of your labels
 becomes. A taxonomy names classes of your own for several data sets (see
 ``configs/taxonomies/carla_camvid.yaml``), which ``TaxonomyDataset`` reads. Interrupted, it goes on
-where it was. Exit code 1 when a file is unreadable or holds values that FILE lacks.
+where it was. Exit code 1 when a file is unreadable or holds values that FILE lacks, or when
+FILE has changed since the finished files were made: --overwrite makes all of them again.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from mmasg.datasets.conversion.conversion_jobs import custom_jobs
 from mmasg.datasets.conversion.converter_command import add_run_options, run_converter
 from mmasg.datasets.conversion.id_map import IdMap, load_id_map
 from mmasg.datasets.conversion.label_conversion import ConversionReport, run_conversion
+from mmasg.datasets.conversion.record import Record
 from mmasg.datasets.conversion_record import (
     RECORD_NAME,
     ConversionRecord,
@@ -36,6 +38,7 @@ def convert(args: argparse.Namespace) -> ConversionReport:
         )
     jobs = custom_jobs(args.labels, args.out_dir, args.suffix, args.out_suffix)
     folder = args.out_dir or args.labels
+    kept: Record | None = None
     if args.taxonomy is None:
         id_map = load_id_map(args.id_map)
         if read_record(folder) is not None:
@@ -47,13 +50,14 @@ def convert(args: argparse.Namespace) -> ConversionReport:
                     "Choose another --out-dir.",
                 )
             )
+        kept = Record(folder, args.out_suffix, id_map.parameters())
     else:
         taxonomy = load_taxonomy(args.taxonomy)
         id_map = IdMap.of(taxonomy, args.dataset)
         targets = [job.target for job in jobs]
         record = ConversionRecord.of(taxonomy, args.dataset)
         begin_conversion(record, folder, targets, args.overwrite)
-    return run_conversion(jobs, id_map.convert, args.workers, args.overwrite, "labels")
+    return run_conversion(jobs, id_map.convert, args.workers, args.overwrite, "labels", kept)
 
 
 def main() -> int:

@@ -11,9 +11,16 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmasg.datasets.conversion.conversion_jobs import convert_gta_file, gta_jobs, write_gta_splits
+from mmasg.datasets.class_maps import CITYSCAPES_IDS
+from mmasg.datasets.conversion.conversion_jobs import (
+    TRAIN_IDS,
+    convert_gta_file,
+    gta_jobs,
+    write_gta_splits,
+)
 from mmasg.datasets.conversion.converter_command import add_run_options, run_converter
 from mmasg.datasets.conversion.label_conversion import ConversionReport, run_conversion
+from mmasg.datasets.conversion.record import Record
 
 
 def convert(args: argparse.Namespace) -> ConversionReport:
@@ -22,11 +29,20 @@ def convert(args: argparse.Namespace) -> ConversionReport:
     mat = args.split_mat or args.root / "split.mat"
     if args.split_mat and not mat.is_file():
         raise FileNotFoundError(f"--split-mat: no file {mat.absolute()}")
-    report = run_conversion(jobs, convert_gta_file, args.workers, args.overwrite, "GTA5 labels")
+    record = Record(args.out_dir or args.root / args.labels, TRAIN_IDS, dict(ids=CITYSCAPES_IDS))
+    report = run_conversion(
+        jobs, convert_gta_file, args.workers, args.overwrite, "GTA5 labels", record
+    )
     if mat.is_file():
         bad = [path.stem for path, _ in report.failed] if args.leave_out_failed else []
         counts = write_gta_splits(args.root, mat, bad)
         print(f"lists written to {args.root}: {counts}")
+    else:
+        print(
+            f"no {mat}, so train.txt, val.txt and test.txt were not written: put the official "
+            "split.mat there (data/README.md) and start again, or set ann_file='' in the config "
+            "to take every frame"
+        )
     return report
 
 

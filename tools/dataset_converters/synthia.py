@@ -10,16 +10,23 @@ import argparse
 import sys
 from pathlib import Path
 
-from mmasg.datasets.conversion.conversion_jobs import convert_synthia_file, synthia_jobs
+from mmasg.datasets.class_maps import SYNTHIA_IDS
+from mmasg.datasets.conversion.conversion_jobs import (
+    TRAIN_IDS,
+    convert_synthia_file,
+    synthia_jobs,
+)
 from mmasg.datasets.conversion.converter_command import add_run_options, run_converter
 from mmasg.datasets.conversion.label_conversion import ConversionReport, run_conversion
+from mmasg.datasets.conversion.record import Record
 
 
 def convert(args: argparse.Namespace) -> ConversionReport:
     """Converts the labels."""
     jobs = synthia_jobs(args.root, args.labels, args.out_dir)
+    record = Record(args.out_dir or args.root / args.labels, TRAIN_IDS, dict(ids=SYNTHIA_IDS))
     return run_conversion(
-        jobs, convert_synthia_file, args.workers, args.overwrite, "SYNTHIA labels"
+        jobs, convert_synthia_file, args.workers, args.overwrite, "SYNTHIA labels", record
     )
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 from mmasg.datasets.class_maps import CLASSES, IGNORE
 from mmasg.datasets.label_values import Colour, Pairs, parse_label_value, read_yaml_pairs
 from mmasg.datasets.taxonomy import Taxonomy
 from mmasg.errors import did_you_mean
+from mmasg.files.sound_pair import decode, lossy_format, open_picture
 
 from .label_conversion import UNKNOWN, convert_ids, lookup_table, read_ids
 
@@ -56,6 +56,12 @@ class IdMap:
             taxonomy.unlisted,
         )
 
+    def parameters(self) -> dict[str, Any]:
+        """The map as JSON can hold it, for the record beside what was converted by it."""
+        colours = {",".join(map(str, colour)): new for colour, new in self.colours.items()}
+        ids = {str(old): new for old, new in self.ids.items()}
+        return dict(ids=ids, colours=colours, unlisted=self.unlisted)
+
     def convert(self, path: Path) -> np.ndarray:
         """Converts one label file.
 
@@ -66,8 +72,8 @@ class IdMap:
             Training ids of shape (H, W), uint8.
 
         Raises:
-            ValueError: The file holds values that the map does not list, or the other kind.
-            OSError: The file is unreadable.
+            ValueError: The file holds values that the map does not list, or the other kind, is
+                stored in a lossy format, or is unreadable.
         """
         unknown = UNKNOWN if self.unlisted == "error" else IGNORE
         if self.ids:
@@ -184,11 +190,15 @@ def _train_id(name: Any, classes: tuple[str, ...], where: str) -> int:
 
 
 def _read_colours(path: Path) -> np.ndarray:
-    with Image.open(path) as picture:
+    with open_picture(path) as picture:
+        lossy = lossy_format(picture)
+        if lossy:
+            raise ValueError(f"it is stored as {lossy}, which may change colours; get it as PNG")
         if picture.mode not in ("RGB", "RGBA", "P"):
             raise ValueError(
                 f"it is a {picture.mode} picture, but the map lists colours; list ids instead"
             )
+        decode(picture)
         pixels = np.asarray(picture.convert("RGB")).astype(np.uint32)
     return (pixels[..., 0] << 16) | (pixels[..., 1] << 8) | pixels[..., 2]
 

@@ -13,7 +13,11 @@ import numpy as np
 from PIL import Image
 
 from mmasg.datasets.class_maps import IGNORE
+from mmasg.errors import first_of
 from mmasg.files.parallel import parallel_map
+from mmasg.files.sound_pair import ids_of, open_picture
+
+from .record import Record
 
 UNKNOWN = 256  # what a lookup table holds for ids that the mapping does not know
 
@@ -41,12 +45,14 @@ class ConversionReport:
         skipped: Number of files that an earlier run had finished.
         failed: Source and reason of every file that was not converted.
         empty: Converted files in which every pixel is ignored.
+        unknown: Of the skipped files nothing says how they were made.
     """
 
     written: int = 0
     skipped: int = 0
     failed: list[tuple[Path, str]] = field(default_factory=list)
     empty: list[Path] = field(default_factory=list)
+    unknown: bool = False
 
     @property
     def exit_code(self) -> int:
@@ -63,11 +69,17 @@ class ConversionReport:
             f"{self.written} label files written, {self.skipped} were there already, "
             f"{len(self.failed)} failed"
         ]
+        if self.unknown:
+            lines.append(
+                "Nothing says how the files that were there already were made: --overwrite makes "
+                "them again."
+            )
         lines += [f"  FAILED {path}: {reason}" for path, reason in self.failed[:limit]]
         if len(self.failed) > limit:
             lines.append(f"  ... and {len(self.failed) - limit} more")
         if self.empty:
-            lines.append(f"{len(self.empty)} files have no labelled pixel: {_names(self.empty)}")
+            lines.append(f"{len(self.empty)} files have no labelled pixel: "
+                         f"{first_of([path.name for path in self.empty], 5)}")  # fmt: skip
         if self.failed:
             lines.append(
                 "Mend or remove the failed files and start the same command again: finished "
@@ -101,19 +113,14 @@ def read_ids(path: Path) -> np.ndarray:
         path: A palette or grey PNG (or any other lossless format Pillow reads).
 
     Returns:
-        Ids of shape (H, W), an integer type; of a palette picture its indices.
+        Ids of shape (H, W), 0 to 65535; of a palette picture its indices.
 
     Raises:
-        ValueError: The picture has colours where ids are due.
-        OSError: The file is unreadable or truncated.
+        ValueError: The picture has colours where ids are due, holds other values, is stored in a
+            lossy format, or is unreadable or truncated.
     """
-    with Image.open(path) as picture:
-        if picture.mode not in ("P", "L", "I", "I;16", "I;16B", "I;16L"):
-            raise ValueError(
-                f"it is a {picture.mode} picture where one channel of label ids is due; colours "
-                "are converted by tools/dataset_converters/custom.py with a map of colours"
-            )
-        return np.asarray(picture)
+    with open_picture(path) as picture:
+        return ids_of(picture, most=65535)
 
 
 def convert_ids(ids: np.ndarray, table: np.ndarray) -> np.ndarray:
@@ -130,9 +137,7 @@ def convert_ids(ids: np.ndarray, table: np.ndarray) -> np.ndarray:
         ValueError: There are ids that the table does not know; the message lists them, and says
             so when the file looks converted already.
     """
-    if ids.size and (int(ids.min()) < 0 or int(ids.max()) > 65535):
-        raise ValueError(f"label ids {int(ids.min())} to {int(ids.max())}: ids must be 0 to 65535")
-    result = table[ids]
+    result = table[ids.astype(np.uint16)]
     bad = result == UNKNOWN
     if bad.any():
         unknown = np.unique(ids[bad])
@@ -154,11 +159,13 @@ def run_conversion(
     workers: int = 0,
     overwrite: bool = False,
     title: str = "labels",
+    record: Record | None = None,
 ) -> ConversionReport:
     """Converts files in parallel.
 
     A target that exists is finished: it is written under another name and renamed at the end, so
-    that an interrupted run leaves no half file under the final name.
+    that an interrupted run leaves no half file under the final name. To overwrite is to delete
+    all targets first, so that an interrupted run leaves none that was made in another way.
 
     Args:
         jobs: The files.
@@ -167,12 +174,14 @@ def run_conversion(
         workers: Processes; 0: one a core.
         overwrite: Convert finished files as well. Default False.
         title: In front of the progress bar.
+        record: How the labels are made, kept beside them. Default: not kept.
 
     Returns:
         The report.
 
     Raises:
-        ValueError: There are no jobs, or two write the same file.
+        ValueError: There are no jobs, two write the same file, or the finished files were made in
+            another way than ``record`` says.
         PermissionError: A target's folder cannot be written.
     """
     if not jobs:
@@ -189,8 +198,14 @@ def run_conversion(
             raise PermissionError(
                 f"no permission to write to {folder}: choose another folder by --out-dir"
             )
-    todo = [job for job in jobs if overwrite or not job.target.exists()]
-    report = ConversionReport(skipped=len(jobs) - len(todo))
+    report = ConversionReport()
+    if record is not None:
+        report.unknown = record.agree(targets if overwrite else ())
+    if overwrite:
+        for target in targets:
+            target.unlink(missing_ok=True)
+    todo = [job for job in jobs if not job.target.exists()]
+    report.skipped = len(jobs) - len(todo)
     results = parallel_map(partial(_convert_one, convert=convert), todo, workers, title)
     for job, (error, empty) in zip(todo, results, strict=True):
         if error:
@@ -207,7 +222,7 @@ def _convert_one(job: Job, convert: Callable[[Path], np.ndarray]) -> tuple[str |
     try:
         labels = convert(job.source)
         if job.image is not None:
-            with Image.open(job.image) as picture:
+            with open_picture(job.image) as picture:
                 size = picture.size
             if size != labels.shape[::-1]:
                 height, width = labels.shape
@@ -215,12 +230,6 @@ def _convert_one(job: Job, convert: Callable[[Path], np.ndarray]) -> tuple[str |
         part = job.target.with_name(f".{job.target.stem}.part{job.target.suffix}")
         Image.fromarray(labels).save(part, format="PNG")
         os.replace(part, job.target)
-    except (ValueError, OSError, SyntaxError, EOFError) as error:
-        # Pillow raises SyntaxError for some broken PNG chunks.
-        return f"{error}" or type(error).__name__, False
+    except (ValueError, OSError) as error:
+        return f"{error}" or "it cannot be converted", False
     return None, bool((labels == IGNORE).all())
-
-
-def _names(paths: Sequence[Path], count: int = 5) -> str:
-    more = f" and {len(paths) - count} more" if len(paths) > count else ""
-    return ", ".join(path.name for path in paths[:count]) + more

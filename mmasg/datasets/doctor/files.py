@@ -1,17 +1,15 @@
-"""Opens one image and its label and says what is wrong with them."""
+"""Opens one image and its label and counts what the data set makes of their ids."""
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import mmengine.fileio as fileio
 import numpy as np
-from PIL import Image
 
-EXIF_ORIENTATION = 274
+from mmasg.files.sound_pair import Fault, find_faults
 
 
 @dataclass(frozen=True)
@@ -22,21 +20,21 @@ class Sample:
         image: Path of the image.
         label: Path of the label picture; None where there is none.
         num_classes: Ids 0 to num_classes - 1 are classes.
-        ignore_index: The id that losses and metrics leave out.
         label_map: Applied to ids while they are read, as MMSegmentation does; or None.
         reduce_zero_label: MMSegmentation's option of this name.
         class_id: The class of a whole image, in classification; or None.
         backend_args: Of mmengine's file backends.
+        turns: Whether images are turned by their orientation tag while they are loaded.
     """
 
     image: str
     label: str | None
     num_classes: int
-    ignore_index: int = 255
     label_map: Mapping[int, int] | None = None
     reduce_zero_label: bool = False
     class_id: int | None = None
     backend_args: Mapping | None = None
+    turns: bool = True
 
 
 @dataclass
@@ -44,20 +42,17 @@ class Finding:
     """What opening one sample showed.
 
     Attributes:
-        problems: Pairs of the kind of a problem (``unreadable``, ``size``, ``colour``,
-            ``overflow``) and a text that names the file.
+        faults: What is wrong with the files.
         counts: Pixels (in classification: images) of each class, shape (num_classes,), int64.
-        ignored: Pixels with the ignore index.
-        outside: Pixels of every id that is neither a class nor the ignore index.
-        raw_max: The largest id in the file as stored, or -1.
-        opened: Whether a class histogram could be taken.
+        others: Pixels of every id that is no class, ignored ones included.
+        raw: The ids in the file as stored.
+        opened: Whether the classes could be counted.
     """
 
-    problems: list[tuple[str, str]] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
     counts: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
-    ignored: int = 0
-    outside: dict[int, int] = field(default_factory=dict)
-    raw_max: int = -1
+    others: dict[int, int] = field(default_factory=dict)
+    raw: tuple[int, ...] = ()
     opened: bool = False
 
 
@@ -77,74 +72,25 @@ def check_sample(sample: Sample) -> Finding:
     Returns:
         The finding. Files that do not exist are reported as unreadable.
     """
-    finding = Finding(counts=np.zeros(sample.num_classes, np.int64))
-    image_size = None
-    try:
-        with Image.open(_stream(sample.image, sample)) as picture:
-            picture.load()
-            image_size = picture.size
-            # OpenCV, which loads images for training, turns them as their EXIF data says.
-            if picture.getexif().get(EXIF_ORIENTATION, 1) in (5, 6, 7, 8):
-                image_size = image_size[::-1]
-    except Exception as error:  # decoders raise anything for broken files
-        finding.problems.append(("unreadable", f"{sample.image}: {_short(error)}"))
+    label = sample.label if sample.class_id is None else None
+    faults, ids = find_faults(sample.image, label, sample.backend_args, True, sample.turns)
+    finding = Finding(faults, np.zeros(sample.num_classes, np.int64))
     if sample.class_id is not None:
-        _count_image(sample, finding)
-    elif sample.label is not None:
-        _check_label(sample, image_size, finding)
-    return finding
-
-
-def _count_image(sample: Sample, finding: Finding) -> None:
-    assert sample.class_id is not None
-    finding.opened = True
-    finding.raw_max = sample.class_id
-    if 0 <= sample.class_id < sample.num_classes:
-        finding.counts[sample.class_id] = 1
+        histogram = {sample.class_id: 1}
+    elif ids is not None:
+        counted = np.bincount(ids.ravel())
+        histogram = {int(value): int(counted[value]) for value in np.flatnonzero(counted)}
     else:
-        finding.outside[sample.class_id] = 1
-
-
-def _check_label(sample: Sample, image_size: tuple | None, finding: Finding) -> None:
-    try:
-        with Image.open(_stream(str(sample.label), sample)) as picture:
-            picture.load()
-            histogram = _histogram(picture)
-            size, mode = picture.size, picture.mode
-    except Exception as error:
-        finding.problems.append(("unreadable", f"{sample.label}: {_short(error)}"))
-        return
-    if image_size is not None and size != image_size:
-        text = f"{sample.label} is {size[0]}x{size[1]}, its image {image_size[0]}x{image_size[1]}"
-        finding.problems.append(("size", text))
-    if histogram is None:
-        finding.problems.append(("colour", f"{sample.label} (mode {mode})"))
-        return
+        return finding
     finding.opened = True
-    finding.raw_max = int(np.flatnonzero(histogram).max(initial=-1))
-    if finding.raw_max > 255:
-        finding.problems.append(("overflow", f"{sample.label} (id {finding.raw_max})"))
-        # MMSegmentation casts labels to 8 bits: what training would see.
-        padded = np.pad(histogram, (0, -len(histogram) % 256))
-        histogram = padded.reshape(-1, 256).sum(0)
-    for value in np.flatnonzero(histogram):
-        count, new = int(histogram[value]), _mapped(int(value), sample)
-        if new == sample.ignore_index:
-            finding.ignored += count
-        elif 0 <= new < sample.num_classes:
+    finding.raw = tuple(histogram)
+    for value, count in histogram.items():
+        new = _mapped(value, sample)
+        if 0 <= new < sample.num_classes:
             finding.counts[new] += count
         else:
-            finding.outside[new] = finding.outside.get(new, 0) + count
-
-
-def _histogram(picture: Image.Image) -> np.ndarray | None:
-    """Pixels of every id, or None for a picture of colours."""
-    if picture.mode in ("L", "P"):
-        return np.asarray(picture.histogram(), dtype=np.int64)
-    values = np.asarray(picture)
-    if values.ndim != 2 or not np.issubdtype(values.dtype, np.integer):
-        return None
-    return np.bincount(values.astype(np.int64).clip(min=0).ravel(), minlength=256)
+            finding.others[new] = finding.others.get(new, 0) + count
+    return finding
 
 
 def _mapped(value: int, sample: Sample) -> int:
@@ -154,17 +100,3 @@ def _mapped(value: int, sample: Sample) -> int:
     if sample.label_map is not None:
         value = sample.label_map.get(value, value)
     return value
-
-
-def _stream(path: str, sample: Sample) -> io.BytesIO:
-    if not sample.backend_args:
-        with open(path, "rb") as file:
-            return io.BytesIO(file.read())
-    return io.BytesIO(fileio.get(path, backend_args=dict(sample.backend_args)))
-
-
-def _short(error: BaseException) -> str:
-    text = str(error).splitlines()[0] if str(error) else ""
-    if "cannot identify image file" in text:
-        return "not a picture, or cut off in its first bytes"
-    return text or type(error).__name__

@@ -11,19 +11,16 @@ import numpy as np
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from mmasg.datasets.class_maps import CLASSES
+from mmasg.errors import first_of, wrong
+from mmasg.files.head_labels import Head, heads_of
 from mmasg.files.parallel import parallel_map
+from mmasg.files.sound_pair import KINDS
 
+from .comparison import compare_shares
 from .files import Finding, Sample, check_sample, is_there
+from .label_ids import by_name_warnings, head_errors, outside_error, raw_name_errors
+from .overlap import listed_twice, shared_images
 from .samples import LOADERS, Listing, list_samples
-
-KINDS = {
-    "unreadable": "files are unreadable or cut off",
-    "size": "labels differ in size from their image",
-    "colour": "labels are pictures of colours where ids are due; convert them with "
-    "tools/dataset_converters/custom.py --id-map FILE",
-    "overflow": "labels hold ids above 255, which are cut to 8 bits while loading",
-}
 
 
 @dataclass
@@ -56,6 +53,10 @@ class SplitReport:
     ignored: int = 0
     unit: str = "pixels"
 
+    def by_class(self) -> dict[str, int]:
+        """Pixels (images, in classification) of every class by its name."""
+        return {name: int(n) for name, n in zip(self.classes, self.counts, strict=True)}
+
 
 def check_config(
     cfg: Config, samples: int | None = 200, workers: int = 0, seed: int = 0
@@ -77,11 +78,11 @@ def check_config(
         ValueError: ``samples`` is not positive, or the config has no data loader.
     """
     if samples is not None and samples < 1:
-        raise ValueError(f"--samples must be 1 or more, not {samples}")
+        raise ValueError(wrong("--samples", samples, "1 or more"))
     init_default_scope(cfg.get("default_scope", "mmengine"))
     reports: list[SplitReport] = []
     seen: list[Any] = []
-    train_files: set[str] = set()
+    train: tuple[SplitReport, Listing] | None = None
     for name, key in LOADERS.items():
         loader = cfg.get(key)
         dataset_cfg = loader.get("dataset") if isinstance(loader, dict) else None
@@ -89,14 +90,21 @@ def check_config(
             continue
         seen.append(dataset_cfg)
         listing = list_samples(dataset_cfg)
-        report = _check_split(name, listing, samples, workers, seed)
+        heads = list(heads_of(cfg.get("model"))) if name == "train" else []
+        report = _check_split(name, listing, samples, workers, seed, heads)
         if name == "train":
-            report.errors += _head_errors(cfg.get("model") or {}, len(listing.classes))
-            train_files = {sample.image for sample in listing.samples}
+            train = report, listing
+            report.errors += head_errors(heads, len(listing.classes))
         else:
-            both = sorted(train_files & {sample.image for sample in listing.samples})
+            report.warnings += _evaluation_warnings(cfg.get(f"{name}_evaluator"), report, listing)
+        if train and name != "train":
+            report.warnings += compare_shares(train[0].by_class(), report.by_class())
+            both = shared_images(train[1].samples, listing.samples)
             if both:
-                report.warnings.append(f"{len(both)} images are trained on as well: {_first(both)}")
+                report.warnings.append(
+                    f"{len(both)} images are trained on as well, here or as a copy or behind a "
+                    f"link: {first_of(both, 5)}"
+                )
         reports.append(report)
     if not reports:
         raise ValueError(
@@ -107,7 +115,12 @@ def check_config(
 
 
 def _check_split(
-    name: str, listing: Listing, samples: int | None, workers: int, seed: int
+    name: str,
+    listing: Listing,
+    samples: int | None,
+    workers: int,
+    seed: int,
+    heads: Sequence[Head],
 ) -> SplitReport:
     size = len(listing.classes)
     report = SplitReport(
@@ -128,7 +141,12 @@ def _check_split(
         chosen = random.Random(seed).sample(present, samples)
     findings = list(parallel_map(check_sample, chosen, workers, name)) if chosen else []
     report.opened = len(findings)
-    _collect(report, chosen, findings, listing)
+    _collect(report, chosen, findings, listing, heads)
+    twice = listed_twice(listing.samples)
+    if twice:
+        pairs = [f"{name} is {earlier}" for name, earlier in twice.items()]
+        report.warnings.append(f"{len(pairs)} images are listed again by a link: "
+                               f"{first_of(pairs, 3)}")  # fmt: skip
     if samples is not None and report.opened < len(present):
         report.warnings.append(
             f"only {report.opened} of {len(present)} samples were opened (--all opens every one)"
@@ -151,99 +169,65 @@ def _missing(samples: Sequence[Sample], report: SplitReport) -> list[Sample]:
     for what, lost in (("images", lost_images), ("labels", lost_labels)):
         if lost:
             report.errors.append(
-                f"{len(lost)} of {len(samples)} {what} are missing: {_first(lost)}"
+                f"{len(lost)} of {len(samples)} {what} are missing: {first_of(lost, 5)}"
             )
     return present
 
 
 def _collect(
-    report: SplitReport, samples: list[Sample], findings: list[Finding], listing: Listing
+    report: SplitReport,
+    samples: list[Sample],
+    findings: list[Finding],
+    listing: Listing,
+    heads: Sequence[Head],
 ) -> None:
-    problems: dict[str, list[str]] = {}
+    faults: dict[str, list[str]] = {}
     outside: dict[int, int] = {}
+    raw: set[int] = set()
     files: list[str] = []
     blank: list[str] = []
+    judges = [head for head in heads if head.ignored]
     for sample, finding in zip(samples, findings, strict=True):
-        for kind, text in finding.problems:
-            problems.setdefault(kind, []).append(text)
+        for kind, text in finding.faults:
+            faults.setdefault(kind, []).append(text)
         report.counts += finding.counts
         report.images += finding.counts > 0
-        report.ignored += finding.ignored
-        for value, count in finding.outside.items():
-            outside[value] = outside.get(value, 0) + count
+        raw.update(finding.raw)
+        strange = []
+        for value, count in finding.others.items():
+            if all(h.takes(value) for h in judges) if judges else value == listing.ignore_index:
+                report.ignored += count
+            else:
+                strange.append(value)
+                outside[value] = outside.get(value, 0) + count
         path = sample.label or sample.image
-        if finding.outside:
+        if strange:
             files.append(path)
         elif finding.opened and not finding.counts.any():
             blank.append(path)
-    for kind, texts in problems.items():
-        report.errors.append(f"{len(texts)} {KINDS[kind]}: {_first(texts)}")
+    for kind, texts in faults.items():
+        what, remedy = KINDS[kind]
+        report.errors.append(f"{len(texts)} {what}: {first_of(texts, 5)}. {remedy}")
     if outside:
-        report.errors.append(_outside_error(report, outside, files, listing))
+        report.errors.append(outside_error(outside, files, listing, judges, report.unit))
     elif report.unit == "pixels":
-        report.errors += _raw_name_errors(samples, listing)
+        report.errors += raw_name_errors([s.label for s in samples if s.label], listing)
+        report.warnings += by_name_warnings(raw, listing)
     if blank:
-        report.warnings.append(f"{len(blank)} labels have no labelled pixel: {_first(blank)}")
+        report.warnings.append(f"{len(blank)} labels have no labelled pixel: {first_of(blank, 5)}")
     empty = [c for c, n in zip(report.classes, report.counts, strict=True) if n == 0]
     if empty and any(finding.opened for finding in findings):
         report.warnings.append(f"{len(empty)} classes do not occur: {', '.join(empty)}")
 
 
-def _outside_error(
-    report: SplitReport, outside: dict[int, int], files: list[str], listing: Listing
-) -> str:
-    ids = sorted(outside)
-    text = (
-        f"{len(files)} {'labels have' if report.unit == 'pixels' else 'images have class'} ids "
-        f"outside 0 to {len(report.classes) - 1}: {ids[:15]} ({sum(outside.values())} "
-        f"{report.unit}), e.g. {_first(files, 3)}"
-    )
-    if report.classes == CLASSES and all(19 <= value <= 34 for value in ids):
-        text += (
-            ". These are raw Cityscapes label ids (0 to 33) where training ids (0 to 18, 255) "
-            f"are due. {_conversion_remedy(files[0], listing)}"
-        )
-    return text
-
-
-def _raw_name_errors(samples: list[Sample], listing: Listing) -> list[str]:
-    """Catches raw ids by the files' names, where by chance no id is above 18."""
-    raw = [s.label for s in samples if s.label and s.label.endswith("_labelIds.png")]
-    if not raw or listing.classes != CLASSES or any(s.label_map for s in samples):
+def _evaluation_warnings(evaluator: Any, report: SplitReport, listing: Listing) -> list[str]:
+    """Compares what the metric leaves out with what the labels have."""
+    if not report.ignored or not isinstance(evaluator, dict):
+        return []
+    value = evaluator.get("ignore_index", 255)
+    if value == listing.ignore_index:
         return []
     return [
-        f"{len(raw)} labels are named *_labelIds.png, which hold raw Cityscapes label ids where "
-        f"training ids are due. {_conversion_remedy(raw[0], listing)}"
+        f"{report.name}_evaluator.ignore_index={value}, but the labels have {report.ignored} "
+        f"pixels of {listing.ignore_index}, the data set's ignore_index: they count as mistakes"
     ]
-
-
-def _conversion_remedy(path: str, listing: Listing) -> str:
-    root = next((root for root in listing.roots if root and path.startswith(root)), "")
-    cityscapes = "gtFine" in path or path.endswith("_labelIds.png")
-    tool, suffix = (
-        ("cityscapes", "_gtFine_labelTrainIds.png") if cityscapes else ("gta", "_labelTrainIds.png")
-    )
-    return (
-        f"Run: python tools/dataset_converters/{tool}.py {root or 'DATA_ROOT'} and set "
-        f"seg_map_suffix='{suffix}'"
-    )
-
-
-def _head_errors(model: dict, classes: int) -> list[str]:
-    """Compares the heads' number of outputs with the data's classes."""
-    errors = []
-    for key in ("decode_head", "auxiliary_head", "head"):
-        heads = model.get(key)
-        for head in heads if isinstance(heads, (list, tuple)) else [heads]:
-            outputs = head.get("num_classes") if isinstance(head, dict) else None
-            if outputs is not None and classes and outputs != classes:
-                errors.append(
-                    f"model.{key}.num_classes={outputs}, but the training data has {classes} "
-                    "classes"
-                )
-    return errors
-
-
-def _first(items: Sequence[str], count: int = 5) -> str:
-    more = f" and {len(items) - count} more" if len(items) > count else ""
-    return "; ".join(items[:count]) + more

@@ -10,6 +10,9 @@ from typing import Any
 
 from mmengine.config import ConfigDict
 from mmengine.registry import DATASETS
+from mmseg.datasets import BaseSegDataset
+
+from mmasg.files.loading import leaves, turns_images
 
 from .files import Sample
 
@@ -27,6 +30,10 @@ class Listing:
         samples: All samples.
         errors: Why a data set could not be built or listed.
         warnings: What could not be looked at.
+        ignore_index: The first data set's.
+        by_name: Where MMSegmentation maps ids by class names: the registered classes, and the
+            new id of every old one.
+        turns: Whether images are turned by their orientation tag while they are loaded.
     """
 
     names: list[str] = field(default_factory=list)
@@ -35,6 +42,9 @@ class Listing:
     samples: list[Sample] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    ignore_index: int = 255
+    by_name: tuple[tuple[str, ...], dict[int, int]] | None = None
+    turns: bool = True
 
 
 def list_samples(dataset_cfg: dict) -> Listing:
@@ -50,6 +60,8 @@ def list_samples(dataset_cfg: dict) -> Listing:
         The listing; what goes wrong is in its ``errors``.
     """
     listing = Listing()
+    pipelines = [part["pipeline"] for part in _dicts(dataset_cfg) if part.get("pipeline")]
+    listing.turns = all(map(turns_images, pipelines))
     cfg = _without(copy.deepcopy(dataset_cfg), "pipeline")
     for part in _parts(cfg):
         dataset = _build(part, listing)
@@ -71,22 +83,6 @@ def _parts(cfg: dict) -> Iterator[dict]:
             yield from _parts(part)
     else:
         yield cfg
-
-
-def leaves(dataset: Any) -> Iterator[Any]:
-    """Yields the data sets inside wrappers.
-
-    Args:
-        dataset: A data set or a wrapper that holds some in ``dataset`` or ``datasets``.
-    """
-    inner = getattr(dataset, "datasets", None)
-    if inner is None:
-        inner = [dataset.dataset] if hasattr(dataset, "dataset") else None
-    if inner is None:
-        yield dataset
-        return
-    for part in inner:
-        yield from leaves(part)
 
 
 def _build(cfg: dict, listing: Listing) -> Any:
@@ -168,6 +164,8 @@ def _list_leaf(dataset: Any, listing: Listing) -> None:
         )
         return
     listing.classes = classes
+    listing.ignore_index = getattr(dataset, "ignore_index", 255)
+    listing.by_name = _by_name(dataset)
     try:
         infos = [dataset.get_data_info(index) for index in range(len(dataset))]
     except Exception as error:
@@ -183,13 +181,24 @@ def _list_leaf(dataset: Any, listing: Listing) -> None:
                 image=str(info["img_path"]),
                 label=info.get("seg_map_path"),
                 num_classes=len(classes),
-                ignore_index=getattr(dataset, "ignore_index", 255),
                 label_map=info.get("label_map"),
                 reduce_zero_label=bool(info.get("reduce_zero_label", False)),
                 class_id=None if class_id is None else int(class_id),
                 backend_args=getattr(dataset, "backend_args", None),
+                turns=listing.turns,
             )
         )
+
+
+def _by_name(dataset: Any) -> tuple[tuple[str, ...], dict[int, int]] | None:
+    """The registered classes and the map of ids, where MMSegmentation made it from names."""
+    if not isinstance(dataset, BaseSegDataset) or not dataset.label_map:
+        return None
+    mapper = next(base for base in type(dataset).__mro__ if "get_label_map" in vars(base))
+    # A data set that reads ids of its own (Mapillary's) says by itself what they become.
+    if mapper is not BaseSegDataset:
+        return None
+    return tuple(type(dataset).METAINFO["classes"]), dataset.label_map
 
 
 def _text(error: BaseException) -> str:

@@ -60,7 +60,7 @@ def test_bad_files_are_reported_and_the_rest_is_done(tmp_path):
     reasons = {path.name: reason for path, reason in report.failed}
     assert len(reasons) == 5
     assert "truncated" in reasons["00001.png"].lower()
-    assert "cannot identify image file" in reasons["00002.png"]
+    assert "not a picture" in reasons["00002.png"]
     assert "mislabelled: 192 pixels have unknown ids [99]" in reasons["00003.png"]
     assert "RGB picture where one channel of label ids is due" in reasons["00004.png"]
     assert "holds training ids already" in reasons["00005.png"]
@@ -74,6 +74,14 @@ def test_label_of_another_size_than_its_image(tmp_path):
     report = run_conversion(gta_jobs(tmp_path), convert_gta_file, 1)
     assert "label is 24x16, image" in report.failed[0][1]
     assert "20x16" in report.failed[0][1]
+
+
+def test_lossy_labels_are_not_converted(tmp_path):
+    gta5(tmp_path, frames=1, converted=False)
+    with Image.open(tmp_path / "labels/00001.png") as picture:
+        picture.convert("L").save(tmp_path / "labels/00001.png", format="JPEG")
+    report = run_conversion(gta_jobs(tmp_path), convert_gta_file, 1)
+    assert "stored as JPEG, which may change ids" in report.failed[0][1]
 
 
 def test_all_ignored_is_converted_and_said(tmp_path):

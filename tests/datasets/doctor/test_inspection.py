@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
@@ -59,7 +60,7 @@ def test_samples_are_drawn_and_said(tmp_path):
     (report,) = check_config(config(source(gta5(tmp_path))), samples=2, workers=1)
     assert (report.listed, report.opened) == (6, 2)
     assert "only 2 of 6 samples were opened (--all opens every one)" in report.warnings
-    with pytest.raises(ValueError, match="--samples must be 1 or more, not 0"):
+    with pytest.raises(ValueError, match="--samples: got 0; allowed: 1 or more"):
         check_config(config(source(tmp_path)), samples=0)
 
 
@@ -132,7 +133,7 @@ def test_broken_files(tmp_path):
     assert "1 labels differ in size" in text
     assert "00003_labelTrainIds.png is 20x16, its image 24x16" in text
     assert "1 labels are pictures of colours" in text and "--id-map" in text
-    assert "1 labels hold ids above 255" in text and "(id 300)" in text
+    assert "1 labels hold values that 8 bits do not" in text and "values 300 to 300" in text
     assert "1 labels have no labelled pixel" in "\n".join(report.warnings)
 
 
@@ -140,7 +141,7 @@ def test_truncated_jpeg_is_noticed(tmp_path):
     path = write_image(tmp_path / "a.jpg", size=(200, 100))
     path.write_bytes(path.read_bytes()[:3000])
     finding = check_sample(Sample(str(path), None, 19))
-    assert "truncated" in finding.problems[0][1]
+    assert "truncated" in finding.faults[0].text
 
 
 def test_turned_images_have_the_size_that_opencv_sees(tmp_path):
@@ -151,7 +152,7 @@ def test_turned_images_have_the_size_that_opencv_sees(tmp_path):
         picture.load()
         picture.save(path, exif=exif)
     label = write_ids(tmp_path / "l.png", [0], size=(16, 24))
-    assert check_sample(Sample(str(path), str(label), 19)).problems == []
+    assert check_sample(Sample(str(path), str(label), 19)).faults == []
 
 
 @pytest.mark.parametrize("reduce_zero", [False, True])
@@ -169,8 +170,8 @@ def test_ids_are_read_as_mmsegmentation_reads_them(tmp_path, reduce_zero, label_
         Sample(str(image), str(label), 9, label_map=label_map, reduce_zero_label=reduce_zero)
     )
     assert finding.counts.tolist() == [int((loaded == c).sum()) for c in range(9)]
-    assert finding.ignored == (loaded == 255).sum()
-    assert sum(finding.outside.values()) == ((loaded > 8) & (loaded < 255)).sum()
+    assert finding.others.get(255, 0) == (loaded == 255).sum()
+    assert sum(finding.others.values()) == (loaded > 8).sum()
 
 
 def test_wrappers_are_seen_through(tmp_path):
@@ -218,11 +219,102 @@ def test_images_in_training_and_test(tmp_path):
 
 
 def test_heads_of_another_size(tmp_path):
-    model = dict(decode_head=dict(num_classes=16), auxiliary_head=[dict(num_classes=19)])
+    head = dict(type="FCNHead")
+    model = dict(decode_head=dict(head, num_classes=16), auxiliary_head=[dict(head, num_classes=9)])
     (report,) = check_config(config(source(gta5(tmp_path)), model=model), workers=1)
     assert report.errors == [
-        "model.decode_head.num_classes=16, but the training data has 19 classes"
+        "model.decode_head.num_classes=16, but the training data has 19 classes",
+        "model.auxiliary_head[0].num_classes=9, but the training data has 19 classes",
     ]
+
+
+def test_images_behind_links_and_copies_in_training_and_test(tmp_path):
+    root = gta5(tmp_path / "train", frames=3)
+    other = gta5(tmp_path / "val", frames=1)
+    shutil.copy(root / "images/00002.png", other / "images/00001.png")
+    (other / "images/00002.png").symlink_to(root / "images/00003.png")
+    (other / "images/00003.png").symlink_to(other / "images/00001.png")
+    write_image(other / "images/00004.png", seed=99)
+    for number in (2, 3, 4):
+        write_ids(other / f"labels/{number:05d}_labelTrainIds.png", [0])
+    _, val = check_config(config(source(root), source(other)), samples=None, workers=1)
+    (text,) = [text for text in val.warnings if "trained on as well" in text]
+    assert text.startswith("3 images are trained on as well")
+    assert "00004.png" not in text
+    assert any("1 images are listed again by a link" in text for text in val.warnings)
+
+
+def test_lossy_turned_and_one_bit_files(tmp_path):
+    gta5(tmp_path, frames=4)
+    labels = tmp_path / "labels"
+    for number, options in ((1, dict(format="JPEG")), (2, dict(format="TIFF", compression="jpeg"))):
+        path = labels / f"{number:05d}_labelTrainIds.png"
+        with Image.open(path) as picture:
+            picture.save(path, **options)
+    bits = np.arange(16 * 24).reshape(16, 24) % 3 == 0
+    Image.fromarray(bits).save(labels / "00003_labelTrainIds.png")
+    exif = Image.Exif()
+    exif[274] = 6
+    with Image.open(tmp_path / "images/00004.png") as picture:
+        picture.save(tmp_path / "images/00004.png", format="JPEG", exif=exif)
+    (report,) = check_config(config(source(tmp_path)), samples=None, workers=1)
+    lossy, turned = sorted(report.errors)[::-1] if "lossy" in report.errors[1] else report.errors
+    assert "2 labels are stored in a lossy format" in lossy
+    assert "stored as JPEG," in lossy and "stored as TIFF with jpeg" in lossy
+    assert "1 files have an orientation tag" in turned and "00004.png (orientation 6)" in turned
+    assert report.counts[:2].tolist() == [256 + 96, 128]  # one bit, and 00004's road
+    pipeline = [dict(type="LoadImageFromFile", color_type="color_ignore_orientation")]
+    data = dict(source(tmp_path), pipeline=pipeline)
+    (report,) = check_config(config(data), samples=None, workers=1)
+    assert not any("orientation" in text for text in report.errors)
+
+
+@pytest.mark.parametrize("value", [254, 255])
+def test_what_is_left_out_by_data_set_and_head(tmp_path, value):
+    gta5(tmp_path, frames=2)
+    for path in (tmp_path / "labels").glob("*_labelTrainIds.png"):
+        write_ids(path, [0, 13, 254])
+    head = dict(type="FCNHead", num_classes=19, ignore_index=value)
+    data = source(tmp_path, ignore_index=254)
+    cfg = config(data, dict(data, test_mode=True), model=dict(decode_head=head))
+    cfg.val_evaluator = dict(type="IoUMetric")
+    train, val = check_config(cfg, samples=None, workers=1)
+    assert val.errors == [] and val.ignored == 256
+    assert any("val_evaluator.ignore_index=255, but the labels have 256" in t for t in val.warnings)
+    if value == 254:
+        assert train.errors == [] and train.ignored == 256
+    else:
+        (error,) = train.errors
+        assert "2 labels have ids outside 0 to 18: [254] (256 pixels)" in error
+        values = "the data set's ignore_index=254, model.decode_head.ignore_index=255"
+        assert f"Left out are: {values}" in error
+
+
+def test_ids_that_are_mapped_by_the_names_of_a_part_of_the_classes(tmp_path):
+    gta5(tmp_path / "a", frames=2)
+    for path in (tmp_path / "a/labels").glob("*_labelTrainIds.png"):
+        write_ids(path, [0, 1, 2])  # numbered in the order of the three names
+    part = dict(metainfo=dict(classes=["building", "car", "sky"]))
+    (report,) = check_config(config(source(tmp_path / "a", **part)), samples=None, workers=1)
+    assert report.by_class() == dict(building=256, car=0, sky=0)  # what the model would learn
+    (text,) = [text for text in report.warnings if "mapped by name" in text]
+    assert "0 (road) becomes 255, 1 (sidewalk) becomes 255, 2 (building) becomes 0" in text
+    assert "No id in the files is above 2: they look numbered" in text
+    gta5(tmp_path / "b")  # ids of all 19, as they should be
+    (report,) = check_config(config(source(tmp_path / "b", **part)), samples=None, workers=1)
+    (text,) = [text for text in report.warnings if "mapped by name" in text]
+    assert "No id in the files" not in text
+    assert report.by_class() == dict(building=0, car=576, sky=576)
+
+
+def test_source_beside_target(tmp_path):
+    cfg = config(source(gta5(tmp_path / "gta5")), target(cityscapes(tmp_path / "cs")))
+    reports = check_config(cfg, samples=None, workers=1)
+    warnings = reports[1].warnings
+    assert "2 classes do not occur in train, but here: vegetation, person" in warnings
+    assert "2 classes occur in train, but not here: sky, car" in warnings
+    table = [line.split() for line in as_text(reports).splitlines()]
+    assert ["car", "|", "33.3333", "6", "|", "0.0000", "0"] in table
 
 
 @DATASETS.register_module()
