@@ -59,7 +59,9 @@ class Comparison:
         """
         results = read_results(Path(out))
         if not results:
-            raise FileNotFoundError(f"no results below {str(Path(out) / 'results')!r}")
+            raise FileNotFoundError(
+                f"no results below {str(Path(out) / 'results')!r}: run the comparison first"
+            )
         arms = [Arm(r.name, r.config, r.title, tuple(r.options), r.group) for r in results]
         tests = {name: loader for result in results for name, loader in result.tests.items()}
         points = {int(p) for result in results for p in result.metrics if p != LAST}

@@ -64,8 +64,10 @@ class Result:
         """
         try:
             return cls(**json.loads(file.read_text(encoding="utf-8")))
-        except (TypeError, json.JSONDecodeError) as error:
-            raise ValueError(f"{file}: no result of a comparison ({error}). Remove it") from None
+        except (TypeError, json.JSONDecodeError):
+            raise ValueError(
+                f"{file}: it is no result of a comparison. Remove it and run the comparison again"
+            ) from None
 
     def of(self, loader: str, point: str = LAST) -> dict[str, float]:
         """Metrics of a test; empty where it has not been run."""

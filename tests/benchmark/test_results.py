@@ -24,7 +24,7 @@ def test_a_file_keeps_all_of_it(tmp_path):
 def test_a_file_of_another_kind(tmp_path):
     (tmp_path / "results").mkdir()
     (tmp_path / "results/x.json").write_text('{"mIoU": 1}')
-    with pytest.raises(ValueError, match="x.json: no result of a comparison"):
+    with pytest.raises(ValueError, match="x.json: it is no result of a comparison"):
         read_results(tmp_path)
 
 
