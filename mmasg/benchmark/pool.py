@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -169,11 +170,10 @@ class ProgressLine:
             left = duration((now - self._start) / gained * (1 - done))
         words = ", ".join(run.words() for run in running)
         line = f"{100 * done:3.0f}%  {words}  time left: {left}"
-        print(
-            f"\r{line:<110}" if self._terminal else line,
-            end="" if self._terminal else "\n",
-            flush=True,
-        )
+        if self._terminal:
+            width = shutil.get_terminal_size().columns - 1
+            line = f"\r{line[:width]:<{width}}"
+        print(line, end="" if self._terminal else "\n", flush=True)
 
     def end(self) -> None:
         """End the line."""

@@ -189,7 +189,7 @@ class Run:
             return f"{name} {self._now}"
         at = read_progress(self._log("train"))
         epoch = f"epoch {at.epoch}/{self._epochs}, " if self._epochs > 1 else ""
-        return f"{name} {epoch}{at.done}/{at.length or '?'}"
+        return f"{name} {epoch}{at.done}/{at.length or self.cfg.train_cfg.get('max_iters', '?')}"
 
     # -- parts --------------------------------------------------------------------------------
 

@@ -113,8 +113,9 @@ def test_a_dataloader_that_the_config_lacks(tmp_path):
 def test_progress_is_read_from_the_log(tmp_path):
     run = quick_run(tmp_path, seed=2)
     run.folder.mkdir(parents=True)
-    (run.folder / "train.log").write_text("Iter(train) [ 5/20]  loss: 1\n")
     run._now = "train"
+    assert run.words() == "x (seed 2) 0/20"
+    (run.folder / "train.log").write_text("Iter(train) [ 5/20]  loss: 1\n")
     assert run.words() == "x (seed 2) 5/20"
     assert run.fraction() == pytest.approx(0.25 / 1.2)  # two tests of a tenth each
 
