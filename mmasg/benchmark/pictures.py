@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from mmengine.registry import DATASETS, init_default_scope
 
+from mmasg.datasets.dataset_configs import innermost, palette_of
 from mmasg.visualization.class_bars import plot_class_bars
 from mmasg.visualization.image_grid import draw_classified_images
 from mmasg.visualization.prediction_grid import draw_prediction_grid
@@ -24,6 +25,8 @@ from .tables import metric_title
 
 #: Rows of the grid of predictions.
 _FRAMES = 5
+#: Steps of a test pipeline that read files.
+_LOADING = ("LoadImageFromFile", "LoadAnnotations")
 
 
 def write_pictures(results: Sequence[Result], tests: Mapping[str, str], out: Path) -> list[Path]:
@@ -69,8 +72,8 @@ def write_pictures(results: Sequence[Result], tests: Mapping[str, str], out: Pat
     if all((folder / "predictions.csv").is_file() for folder in predictions.values()):
         _classification_grid(predictions, file("predictions"))
     elif all(any(folder.glob("*.png")) for folder in predictions.values()):
-        _segmentation_grid(_dataset(results[0], loader), predictions, file("predictions"))
-    return files
+        _segmentation_grid(results[0], loader, predictions, file("predictions"))
+    return [file for file in files if file.is_file()]
 
 
 def _reads(reader: Any, folder: str) -> bool:
@@ -80,19 +83,23 @@ def _reads(reader: Any, folder: str) -> bool:
         return False
 
 
-def _dataset(result: Result, loader: str) -> Any:
-    """Build a test's data set with a pipeline that reads image and labels and no more."""
+def _segmentation_grid(
+    result: Result, loader: str, predictions: Mapping[str, Path], out: Path
+) -> None:
     cfg = Arm(result.name, result.config, options=tuple(result.options)).read()
     init_default_scope(cfg.get("default_scope", "mmseg"))
-    pipeline = [dict(type="LoadImageFromFile"), dict(type="LoadAnnotations")]
-    return DATASETS.build({**cfg[loader].dataset, "pipeline": pipeline})
-
-
-def _segmentation_grid(dataset: Any, predictions: Mapping[str, Path], out: Path) -> None:
+    settings = next(innermost(cfg[loader].dataset))  # of several targets the first
+    # Images and labels as they are in the files, which is how large predictions are written.
+    steps = [step for step in settings["pipeline"] if step["type"].split(".")[-1] in _LOADING]
+    dataset = DATASETS.build({**settings, "pipeline": steps})
     count = len(dataset)
     chosen = list(range(0, count, max(1, count // _FRAMES)))[:_FRAMES]
     samples = [dataset[index] for index in chosen]
     names = [f"{Path(sample['img_path']).stem}.png" for sample in samples]
+    if not all((folder / name).is_file() for folder in predictions.values() for name in names):
+        print(f"no {out.name}: the predictions of some frames are not there")
+        return
+    classes = dataset.metainfo["classes"]
     draw_prediction_grid(
         [sample["img"][..., ::-1] for sample in samples],
         [sample["gt_seg_map"] for sample in samples],
@@ -100,8 +107,8 @@ def _segmentation_grid(dataset: Any, predictions: Mapping[str, Path], out: Path)
             title: [_read(folder / name, cv2.IMREAD_UNCHANGED) for name in names]
             for title, folder in predictions.items()
         },
-        dataset.metainfo["classes"],
-        dataset.metainfo["palette"],
+        classes,
+        dataset.metainfo.get("palette") or palette_of(settings, len(classes)),
         out,
     )
 

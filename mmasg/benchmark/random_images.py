@@ -11,6 +11,8 @@ from mmengine.registry import DATASETS
 from mmengine.structures import PixelData
 from torch.utils.data import Dataset
 
+from mmasg.datasets.dataset_configs import innermost
+
 from .hook_variants import hook_type
 
 
@@ -51,10 +53,7 @@ class RandomImages(Dataset):
 
 
 def _pipeline(config: Config) -> list[dict]:
-    dataset = config.train_dataloader.dataset
-    while "dataset" in dataset:
-        dataset = dataset.dataset
-    return dataset.get("pipeline") or []
+    return next(innermost(config.train_dataloader.dataset)).get("pipeline") or []
 
 
 def image_size(config: Config) -> tuple[int, int]:

@@ -10,6 +10,7 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
+from mmasg.datasets.dataset_configs import innermost
 from mmasg.miniature import street_task
 from mmasg.miniature.classes import TRAIN_CLASSES
 
@@ -85,7 +86,7 @@ def test_arms_differ_in_their_frames_alone(tool, cfg):
     source = tool.segmentor_config(cfg, "source", 2)
     target = tool.segmentor_config(cfg, "target", 2)
     one, other = (
-        tool.inner_dataset(arm.train_dataloader.dataset).to_dict() for arm in (source, target)
+        next(innermost(arm.train_dataloader.dataset)).to_dict() for arm in (source, target)
     )
     assert one.pop("pipeline") == other.pop("pipeline")
     assert other["indices"] == [0, 2]

@@ -29,15 +29,9 @@ from sklearn.preprocessing import StandardScaler
 
 import mmasg  # noqa: F401  registers what configs name
 from mmasg.commands.command_line import add_common_arguments, read_config
+from mmasg.datasets.dataset_configs import innermost
 
 DEFAULT_CONFIG = "configs/asg/mini_gta2cityscapes_baseline.py"
-
-
-def inner_dataset(dataset: Any) -> Any:
-    """The data set itself, out of the wrappers around its config."""
-    while "dataset" in dataset:
-        dataset = dataset["dataset"]
-    return dataset
 
 
 def evenly(count: int, total: int) -> list[int]:
@@ -53,7 +47,7 @@ def evenly(count: int, total: int) -> list[int]:
 
 def image_paths(dataset: Any) -> list[str]:
     """Paths of a data set's images, from its config."""
-    settings = copy.deepcopy(inner_dataset(dataset))
+    settings = copy.deepcopy(next(innermost(dataset)))
     settings["pipeline"] = []
     built = DATASETS.build(settings)
     return [built.get_data_info(index)["img_path"] for index in range(len(built))]
@@ -163,10 +157,10 @@ def segmentor_config(cfg: Config, arm: str, target_frames: int) -> Config:
     cfg = copy.deepcopy(cfg)
     cfg.work_dir = str(Path(cfg.work_dir) / arm)
     if arm == "target":
-        inner = inner_dataset(cfg.train_dataloader.dataset)
+        inner = next(innermost(cfg.train_dataloader.dataset))
         pipeline = copy.deepcopy(inner["pipeline"])
         total = len(image_paths(cfg.val_dataloader.dataset))
-        wanted = copy.deepcopy(inner_dataset(cfg.val_dataloader.dataset))
+        wanted = copy.deepcopy(next(innermost(cfg.val_dataloader.dataset)))
         wanted.update(pipeline=pipeline, indices=evenly(target_frames, total), test_mode=False)
         inner.clear()
         inner.update(wanted)
