@@ -67,7 +67,7 @@ class ClassIoUMetric(IoUMetric):
                 metrics["mIoU_without_rare"] = round(mean, 2)
                 print_log(
                     f"mIoU {metrics['mIoU']:.2f} over all classes, {mean:.2f} without "
-                    f" {', '.join(self.rare_classes)}",
+                    f"{', '.join(self.rare_classes)}",
                     logger=MMLogger.get_current_instance(),
                 )
         return metrics
