@@ -585,12 +585,12 @@ def _(folder, patch):
     dataset(frames(folder), ann_file="val.txt")
 
 
-@case("Data", "a truncated image", "images/00001.png", "Download or make it again")
+@case("Data", "a truncated image", "images/00001.png", "Download or make them again")
 def _(folder, patch):
     sample(folder, lambda image, label: image.write_bytes(image.read_bytes()[:200]))
 
 
-@case("Data", "a truncated label map", "labels/00001_labelTrainIds.png", "make it again")
+@case("Data", "a truncated label map", "labels/00001_labelTrainIds.png", "make them again")
 def _(folder, patch):
     sample(folder, lambda image, label: label.write_bytes(label.read_bytes()[:60]))
 
@@ -600,7 +600,7 @@ def _(folder, patch):
     sample(folder, lambda image, label: write_ids(label, [7, 26, 33], size=(128, 96)))
 
 
-@case("Data", "image and label map of different sizes", "00001", "Make the label map again")
+@case("Data", "image and label map of different sizes", "00001", "Make them again")
 def _(folder, patch):
     sample(folder, lambda image, label: write_ids(label, [0, 1], size=(64, 96)))
 
