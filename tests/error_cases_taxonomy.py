@@ -1,5 +1,7 @@
 """Wrong inputs of taxonomies, frame converters and what reads their results."""
 
+import json
+
 import numpy as np
 import torch
 from error_cases import case
@@ -9,7 +11,8 @@ from street_files import write_ids, write_image
 from mmasg.datasets import CarlaDataset, FolderClassificationDataset, PhotometricShift
 from mmasg.datasets.conversion.carla_tags import find_out
 from mmasg.datasets.conversion.frame_conversion import copy_splits, pair_frames
-from mmasg.datasets.conversion_record import ConversionRecord, begin_conversion
+from mmasg.datasets.conversion.record import Record
+from mmasg.datasets.conversion_record import ConversionRecord, record_path
 from mmasg.datasets.taxonomy import load_taxonomy
 from mmasg.datasets.video_runs import find_runs, split_runs
 from mmasg.evaluation import ClassIoUMetric
@@ -50,7 +53,9 @@ def converted(folder):
     root = folder / "carla"
     write_image(root / "images/1.png")
     write_ids(root / "labels/1_labelTrainIds.png", [0, 1])
-    ConversionRecord.of(taxonomy(folder), "sim", img_suffix=".png").write(root / "labels")
+    parameters = ConversionRecord.of(taxonomy(folder), "sim", img_suffix=".png").parameters()
+    path = record_path(root / "labels", "_labelTrainIds.png")
+    path.write_text(json.dumps(parameters))
     return root
 
 
@@ -63,17 +68,29 @@ def _(folder, patch):
     CarlaDataset(data_root=str(root), taxonomy=changed.path)
 
 
-@case("Data", "CARLA frames that were not converted", "conversion.yaml", "Remedy: python tools")
+@case(
+    "Data",
+    "CARLA frames that were not converted",
+    "conversion_labelTrainIds.json",
+    "Remedy: python tools",
+)
 def _(folder, patch):
     root = converted(folder)
-    (root / "labels/conversion.yaml").unlink()
+    (root / "labels/conversion_labelTrainIds.json").unlink()
     CarlaDataset(data_root=str(root))
 
 
-@case("Data", "a second conversion in another way", "conversion.yaml", "--overwrite")
+@case("Data", "a second conversion in another way", "size was None then", "--overwrite")
 def _(folder, patch):
-    record = ConversionRecord.of(taxonomy(folder), "sim", (480, 360))
-    begin_conversion(record, converted(folder) / "labels", [], overwrite=False)
+    record = ConversionRecord.of(taxonomy(folder), "sim", (480, 360), ".png")
+    Record(converted(folder) / "labels", "_labelTrainIds.png", record.parameters()).agree()
+
+
+@case("Data", "labels of Cityscapes' classes where a taxonomy's are due", "taxonomy", "--taxonomy)")
+def _(folder, patch):
+    root = converted(folder)
+    record_path(root / "labels", "_labelTrainIds.png").write_text('{"ids": {"7": 0}}')
+    CarlaDataset(data_root=str(root))
 
 
 @case("Data", "tags of another CARLA version", "--tags: got '0.9.10'", "allowed: '0.9.14'")

@@ -1,5 +1,6 @@
 """The configs on real photographs, on tiny files of the same form."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from mmengine.runner import Runner
 from PIL import Image
 from street_files import write_ids, write_image
 
-from mmasg.datasets.conversion_record import ConversionRecord
+from mmasg.datasets.conversion_record import ConversionRecord, record_path
 from mmasg.datasets.taxonomy import load_taxonomy
 
 ROOT = Path(__file__).parents[1]
@@ -27,7 +28,8 @@ def frames(root, labels):
         write_ids(root / f"labels/{name}_labelTrainIds.png", ids, size=(96, 72))
     (root / "train.txt").write_text("\n".join(names[:4]))
     (root / "val.txt").write_text("\n".join(names[4:]))
-    ConversionRecord.of(TAXONOMY, labels, img_suffix=".png").write(root / "labels")
+    parameters = ConversionRecord.of(TAXONOMY, labels, img_suffix=".png").parameters()
+    record_path(root / "labels", "_labelTrainIds.png").write_text(json.dumps(parameters))
 
 
 def pictures(root, count):

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from mmasg.errors import wrong
-
 from .taxonomy import Taxonomy
-
-RECORD_NAME = "conversion.yaml"
 
 
 @dataclass(frozen=True)
@@ -56,13 +50,9 @@ class ConversionRecord:
         values = {name: list(map(str, v)) for name, v in taxonomy.listed(labels).items()}
         return cls(labels, taxonomy.classes, values, size, img_suffix)
 
-    def write(self, folder: Path) -> None:
-        """Writes ``conversion.yaml`` into a folder, whole or not at all."""
-        content: dict[str, Any] = {**asdict(self), "classes": list(self.classes)}
-        content["size"] = None if self.size is None else list(self.size)
-        part = folder / f".{RECORD_NAME}.part"
-        part.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
-        part.replace(folder / RECORD_NAME)
+    def parameters(self) -> dict[str, Any]:
+        """The record as JSON can hold it, for :class:`mmasg.datasets.conversion.record.Record`."""
+        return asdict(self)
 
     def differs(self, taxonomy: Taxonomy) -> str:
         """Says in words how the labels differ from what a taxonomy asks for; empty: they do not.
@@ -79,23 +69,37 @@ class ConversionRecord:
         return f"other ids became {', '.join(other)}" if other else ""
 
 
-def read_record(folder: Path) -> ConversionRecord | None:
-    """Reads the record of a folder.
+def record_path(folder: Path, suffix: str) -> Path:
+    """Where a converter says how the labels of a folder were made.
 
     Args:
-        folder: Holds converted labels.
+        folder: The folder that the converted labels are below.
+        suffix: How their names end.
+
+    Returns:
+        ``conversion_SUFFIX.json`` in the folder.
+    """
+    return folder / f"conversion{Path(suffix).stem}.json"
+
+
+def read_record(folder: Path, suffix: str) -> ConversionRecord | None:
+    """Reads the record of labels that a taxonomy made.
+
+    Args:
+        folder: The folder that the converted labels are below.
+        suffix: How their names end.
 
     Returns:
         The record, or None where there is none.
 
     Raises:
-        ValueError: The file is no such record.
+        ValueError: The file is no such record, as where the labels have Cityscapes' classes.
     """
-    path = folder / RECORD_NAME
+    path = record_path(folder, suffix)
     if not path.is_file():
         return None
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8"))
         size = content["size"]
         return ConversionRecord(
             str(content["labels"]),
@@ -104,45 +108,9 @@ def read_record(folder: Path) -> ConversionRecord | None:
             None if size is None else (int(size[0]), int(size[1])),
             content["img_suffix"],
         )
-    except (yaml.YAMLError, UnicodeDecodeError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, RecursionError, LookupError, TypeError) as error:
         raise ValueError(
-            wrong(
-                str(path),
-                f"{type(error).__name__}: {error}",
-                "what a converter wrote",
-                "Convert again with --overwrite.",
-            )
+            f"{path} does not say by which taxonomy the labels were converted. Convert them by one "
+            "(tools/dataset_converters/custom.py --taxonomy), with --overwrite or into another "
+            "folder"
         ) from error
-
-
-def begin_conversion(
-    record: ConversionRecord, folder: Path, targets: Iterable[Path], overwrite: bool
-) -> None:
-    """Writes the record before the labels, and lets no label of another conversion stay.
-
-    Args:
-        record: Of the conversion that begins.
-        folder: Where the labels go; made where it is missing.
-        targets: All label files that it will write.
-        overwrite: Whether finished files are converted again.
-
-    Raises:
-        ValueError: The folder's labels were converted in another way, and are not overwritten.
-    """
-    old = read_record(folder)
-    if old is not None and old != record:
-        if not overwrite:
-            raise ValueError(
-                wrong(
-                    str(folder / RECORD_NAME),
-                    f"{old.labels}, size {old.size}",
-                    f"what is asked for now ({record.labels}, size {record.size}, and the same "
-                    "classes and ids)",
-                    "Convert everything again with --overwrite, or choose another folder.",
-                )
-            )
-        # Should this run be interrupted, no label of the old kind may pass for one of the new.
-        for target in targets:
-            target.unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    record.write(folder)

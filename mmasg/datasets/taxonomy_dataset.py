@@ -13,7 +13,7 @@ from mmasg.errors import wrong
 from mmasg.files.listing import describe_folder
 
 from .checked_dataset import CheckedSegDataset
-from .conversion_record import RECORD_NAME, ConversionRecord, read_record
+from .conversion_record import ConversionRecord, read_record, record_path
 from .taxonomy import Taxonomy, load_taxonomy
 
 _COLOURS = dict(
@@ -25,9 +25,9 @@ _COLOURS = dict(
 class TaxonomyDataset(CheckedSegDataset):
     """Frames whose labels were converted by a taxonomy (:mod:`mmasg.datasets.taxonomy`).
 
-    The converters leave a record beside the labels, ``conversion.yaml``, which says by which
-    classes and ids they were made. Classes come from there; a ``taxonomy`` that is given as well
-    has to agree with it, so that a taxonomy which changed after the conversion is noticed.
+    The converters leave a record beside the labels, ``conversion_labelTrainIds.json``, which says
+    by which classes and ids they were made. Classes come from there; a ``taxonomy`` that is given
+    as well has to agree with it, so that one which changed after the conversion is noticed.
 
     Expects ``images/NAME.png`` and ``labels/NAME_labelTrainIds.png`` below ``data_root``, as the
     converters in ``tools/dataset_converters`` write them (``carla.py``, ``camvid.py``;
@@ -65,7 +65,8 @@ class TaxonomyDataset(CheckedSegDataset):
         self.data_root = kwargs.get("data_root")
         wanted = None if taxonomy is None else load_taxonomy(taxonomy)
         prefix = kwargs.get("data_prefix", self.defaults["data_prefix"])
-        record = self._record(prefix.get("seg_map_path"))
+        suffix = kwargs.get("seg_map_suffix", self.defaults["seg_map_suffix"])
+        record = self._record(prefix.get("seg_map_path"), suffix)
         if record is not None:
             classes = record.classes
             if wanted is not None:
@@ -75,8 +76,8 @@ class TaxonomyDataset(CheckedSegDataset):
         elif wanted is None or (kwargs.get("check_files", True) and not kwargs.get("backend_args")):
             root = Path(self.data_root or ".").absolute()
             self._fail(
-                f"no {RECORD_NAME} beside the labels in {root}, so they were not converted, or "
-                "not by a taxonomy",
+                f"no {record_path(root, suffix).name} beside the labels in {root}, so they were "
+                "not converted, or not by a taxonomy",
                 found=describe_folder(root),
                 remedy=self.convert or self.download,
             )
@@ -84,12 +85,12 @@ class TaxonomyDataset(CheckedSegDataset):
             classes = wanted.classes
         super().__init__(metainfo=dict(classes=classes, palette=palette(classes)), **kwargs)
 
-    def _record(self, prefix: str | None) -> ConversionRecord | None:
+    def _record(self, prefix: str | None, suffix: str) -> ConversionRecord | None:
         """The record beside the labels, or in a folder above them up to ``data_root``."""
         root = Path(self.data_root or ".")
         folder = root / (prefix or "labels")
         for place in (folder, *folder.parents):
-            record = read_record(place)
+            record = read_record(place, suffix)
             if record is not None or place == root:
                 return record
         return None

@@ -5,7 +5,8 @@ import pytest
 from street_files import write_ids, write_image
 
 from mmasg.datasets import CamVidDataset, CarlaDataset, TaxonomyDataset
-from mmasg.datasets.conversion_record import ConversionRecord, read_record
+from mmasg.datasets.conversion.record import Record
+from mmasg.datasets.conversion_record import ConversionRecord
 from mmasg.datasets.taxonomy import load_taxonomy
 
 TEXT = "classes:\n  wall: {sim: [6, 7]}\n  road: {sim: [3]}\n  moat: {sim: [4]}\n"
@@ -24,7 +25,10 @@ def root(tmp_path, taxonomy):
     for name in ("a", "b"):
         write_image(root / f"images/{name}.png")
         write_ids(root / f"labels/{name}_labelTrainIds.png", [0, 1, 2, 255])
-    ConversionRecord.of(load_taxonomy(taxonomy), "sim", img_suffix=".png").write(root / "labels")
+    record = ConversionRecord.of(load_taxonomy(taxonomy), "sim", img_suffix=".png")
+    Record(root / "labels", "_labelTrainIds.png", record.parameters()).agree(
+        list(root.glob("labels/*.png"))
+    )
     (root / "train.txt").write_text("b\n")
     return root
 
@@ -60,7 +64,7 @@ def test_a_taxonomy_that_changed_since_is_noticed(root, taxonomy, change, messag
 
 
 def test_labels_without_a_record_were_not_converted(root, taxonomy):
-    (root / "labels/conversion.yaml").unlink()
+    (root / "labels/conversion_labelTrainIds.json").unlink()
     with pytest.raises(FileNotFoundError, match=r"carla.py IN .*data"):
         CarlaDataset(data_root=str(root), taxonomy=taxonomy)
     # The doctor's second look, which leaves such checks out, takes the taxonomy's word.
@@ -75,7 +79,7 @@ def test_a_record_above_the_label_folder_counts(root, taxonomy):
     shutil.move(str(root / "labels"), str(root / "deep"))
     (root / "labels").mkdir()
     shutil.move(str(root / "deep"), str(root / "labels/deep"))
-    shutil.move(str(root / "labels/deep/conversion.yaml"), str(root / "labels"))
+    shutil.move(str(root / "labels/deep/conversion_labelTrainIds.json"), str(root / "labels"))
     prefix = dict(img_path="images", seg_map_path="labels/deep")
     assert len(TaxonomyDataset(data_root=str(root), taxonomy=taxonomy, data_prefix=prefix)) == 2
 
@@ -86,6 +90,7 @@ def test_metainfo_is_refused(root):
 
 
 def test_a_broken_record_is_named(root):
-    (root / "labels/conversion.yaml").write_text("labels: sim\n")
-    with pytest.raises(ValueError, match=r"conversion.yaml: got .*Convert again"):
-        read_record(root / "labels")
+    for text in ("labels: sim\n", '{"ids": {"7": 0}}', "[]", "3"):
+        (root / "labels/conversion_labelTrainIds.json").write_text(text)
+        with pytest.raises(ValueError, match="not say by which taxonomy .*custom.py --taxonomy"):
+            TaxonomyDataset(data_root=str(root))

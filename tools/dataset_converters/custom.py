@@ -20,12 +20,7 @@ from mmasg.datasets.conversion.converter_command import add_run_options, run_con
 from mmasg.datasets.conversion.id_map import IdMap, load_id_map
 from mmasg.datasets.conversion.label_conversion import ConversionReport, run_conversion
 from mmasg.datasets.conversion.record import Record
-from mmasg.datasets.conversion_record import (
-    RECORD_NAME,
-    ConversionRecord,
-    begin_conversion,
-    read_record,
-)
+from mmasg.datasets.conversion_record import ConversionRecord
 from mmasg.datasets.taxonomy import load_taxonomy
 from mmasg.errors import wrong
 
@@ -38,25 +33,14 @@ def convert(args: argparse.Namespace) -> ConversionReport:
         )
     jobs = custom_jobs(args.labels, args.out_dir, args.suffix, args.out_suffix)
     folder = args.out_dir or args.labels
-    kept: Record | None = None
     if args.taxonomy is None:
         id_map = load_id_map(args.id_map)
-        if read_record(folder) is not None:
-            raise ValueError(
-                wrong(
-                    str(folder / RECORD_NAME),
-                    "labels that a taxonomy made",
-                    "a folder without such",
-                    "Choose another --out-dir.",
-                )
-            )
-        kept = Record(folder, args.out_suffix, id_map.parameters())
+        parameters = id_map.parameters()
     else:
         taxonomy = load_taxonomy(args.taxonomy)
         id_map = IdMap.of(taxonomy, args.dataset)
-        targets = [job.target for job in jobs]
-        record = ConversionRecord.of(taxonomy, args.dataset)
-        begin_conversion(record, folder, targets, args.overwrite)
+        parameters = ConversionRecord.of(taxonomy, args.dataset).parameters()
+    kept = Record(folder, args.out_suffix, parameters)
     return run_conversion(jobs, id_map.convert, args.workers, args.overwrite, "labels", kept)
 
 

@@ -14,14 +14,16 @@ import numpy as np
 from PIL import Image
 
 from mmasg.datasets.class_maps import IGNORE
-from mmasg.datasets.conversion_record import ConversionRecord, begin_conversion
+from mmasg.datasets.conversion_record import ConversionRecord
 from mmasg.datasets.split_files import read_split_list
 from mmasg.datasets.taxonomy import Taxonomy
 from mmasg.errors import first_of, wrong
 from mmasg.files.listing import describe_folder, list_files
 from mmasg.files.parallel import parallel_map
 
+from .conversion_jobs import TRAIN_IDS
 from .label_conversion import UNKNOWN, ConversionReport, convert_ids, lookup_table
+from .record import Record
 
 SPLITS = ("train", "val", "test")
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -101,7 +103,7 @@ def convert_frames(
     overwrite: bool = False,
     title: str = "frames",
 ) -> ConversionReport:
-    """Writes ``images/NAME``, ``labels/NAME_labelTrainIds.png`` and ``labels/conversion.yaml``.
+    """Writes ``images/NAME``, ``labels/NAME_labelTrainIds.png`` and their record.
 
     Images that keep their size are copied as they are. Where a size is given, images are averaged
     over areas (interpolated where they grow) and written as PNG; of labels the nearest pixel is
@@ -129,15 +131,20 @@ def convert_frames(
         (
             frame,
             out / "images" / f"{frame.name}{record.img_suffix}",
-            labels / f"{frame.name}_labelTrainIds.png",
+            labels / f"{frame.name}{TRAIN_IDS}",
         )
         for frame in frames
     ]
-    begin_conversion(record, labels, [label for _, _, label in jobs], overwrite)
+    targets = [label for _, _, label in jobs]
+    kept = Record(labels, TRAIN_IDS, record.parameters())
+    report = ConversionReport(unknown=kept.agree(targets if overwrite else ()))
+    if overwrite:
+        for target in targets:
+            target.unlink(missing_ok=True)
     for folder in {path.parent for _, image, label in jobs for path in (image, label)}:
         folder.mkdir(parents=True, exist_ok=True)
-    todo = [job for job in jobs if overwrite or not (job[1].exists() and job[2].exists())]
-    report = ConversionReport(skipped=len(jobs) - len(todo))
+    todo = [job for job in jobs if not (job[1].exists() and job[2].exists())]
+    report.skipped = len(jobs) - len(todo)
     unknown = UNKNOWN if taxonomy.unlisted == "error" else IGNORE
     table = lookup_table(taxonomy.ids(record.labels), unknown)
     work = partial(_convert_one, read_labels=read_labels, table=table, size=record.size)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mmasg.datasets.conversion_record import record_path
 from mmasg.errors import first_of
 from mmasg.files.listing import list_files
 
@@ -29,7 +30,7 @@ class Record:
     @property
     def path(self) -> Path:
         """The file, ``conversion_SUFFIX.json``."""
-        return self.folder / f"conversion{Path(self.suffix).stem}.json"
+        return record_path(self.folder, self.suffix)
 
     def agree(self, remade: Collection[Path] = ()) -> bool:
         """Compares with what is kept, and keeps the parameters where no label stays as it is.

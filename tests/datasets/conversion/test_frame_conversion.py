@@ -58,7 +58,7 @@ def test_resized_images_are_averaged_and_labels_are_not(data, tmp_path, taxonomy
 def test_another_taxonomy_or_size_is_not_mixed_in(data, tmp_path, taxonomy):
     out = tmp_path / "out"
     convert(data, out, taxonomy)
-    with pytest.raises(ValueError, match=r"conversion.yaml: got 'sim, size None'.*--overwrite"):
+    with pytest.raises(ValueError, match=r"size was None then and is \[12, 8\] now.*--overwrite"):
         convert(data, out, taxonomy, size=(12, 8))
     assert convert(data, out, taxonomy, size=(12, 8), overwrite=True).written == 2
     assert read(out / "labels/run/b_labelTrainIds.png").shape == (8, 12)
