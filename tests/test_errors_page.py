@@ -9,6 +9,7 @@ import traceback
 from pathlib import Path
 
 import error_cases_comparisons  # noqa: F401  (adds its cases)
+import error_cases_data  # noqa: F401  (adds its cases)
 import error_cases_taxonomy  # noqa: F401  (adds its cases)
 import error_cases_tools  # noqa: F401  (adds its cases)
 import pytest

@@ -7,6 +7,9 @@ from typing import Any
 
 import yaml
 
+from mmasg.files.text_lines import read_text
+
+_MOST = 300_000  # a map of all 65536 ids has fewer
 Colour = tuple[int, int, int]
 LabelValue = int | Colour
 
@@ -74,9 +77,21 @@ def read_yaml_pairs(path: Path) -> Any:
         Its content.
 
     Raises:
-        ValueError: It is not valid YAML.
+        ValueError: It is no text, not valid YAML, or nests lists as no map does.
     """
+    text = read_text(path)
     try:
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_PairsLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not valid YAML: {error}") from error
+        content = yaml.load(text, Loader=_PairsLoader)
+    except Exception as error:  # PyYAML's constructors raise anything for values of a wrong form
+        reason = " ".join(str(error).split())[:200]
+        raise ValueError(f"{path} is not valid YAML: {reason}") from error
+    # Aliases make of a few lines more lists within lists than memory holds.
+    todo, values = [(content, 0)], 0
+    while todo:
+        part, depth = todo.pop()
+        values += 1
+        if depth > 8 or values > _MOST:
+            raise ValueError(f"{path}: lists within lists, or more than {_MOST} values")
+        if isinstance(part, (list, tuple, set, dict)):
+            todo += [(inner, depth + 1) for inner in part]
+    return content

@@ -7,9 +7,12 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from typing import TypeVar
 
 from tqdm import tqdm
+
+from mmasg.errors import wrong
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -47,30 +50,24 @@ def parallel_map(
         RuntimeError: A process was killed from outside, usually for lack of memory.
     """
     if workers < 0:
-        raise ValueError(f"workers must be 0 (one a core) or more, not {workers}")
+        raise ValueError(wrong("--workers", workers, "0 (one a core) or more"))
     workers = min(workers or default_workers(), max(len(items), 1))
-    bar = tqdm(total=len(items), desc=title, unit="file", dynamic_ncols=True, mininterval=0.5)
-    with bar:
-        if workers == 1:
-            for item in items:
-                yield function(item)
-                bar.update()
-            return
-        # fork, where there is one, spares each worker the seconds that importing torch takes;
-        # the workers use neither torch nor threads.
-        methods = multiprocessing.get_all_start_methods()
-        context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
-        chunk = max(1, min(16, len(items) // (workers * 4)))
-        with ProcessPoolExecutor(workers, mp_context=context) as pool:
-            try:
-                for result in pool.map(function, items, chunksize=chunk):
-                    yield result
-                    bar.update()
-            except BrokenProcessPool as error:
-                raise RuntimeError(
-                    f"a worker process was killed, usually for lack of memory: start again with "
-                    f"fewer than --workers {workers}; finished files are kept"
-                ) from error
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+    bar = partial(tqdm, total=len(items), desc=title, unit="file", mininterval=0.5)
+    if workers == 1:
+        yield from bar(map(function, items))
+        return
+    # fork, where there is one, spares each worker the seconds that importing torch takes; the
+    # workers use neither torch nor threads.
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("fork" if "fork" in methods else "spawn")
+    chunk = max(1, min(16, len(items) // (workers * 4)))
+    pool = ProcessPoolExecutor(workers, mp_context=context)
+    try:
+        yield from bar(pool.map(function, items, chunksize=chunk))
+    except BrokenProcessPool as error:
+        raise RuntimeError(
+            f"a worker process was killed, usually for lack of memory: start again with "
+            f"fewer than --workers {workers}; finished files are kept"
+        ) from error
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -41,8 +41,9 @@ def explain(dataset: Any, index: int, error: Exception) -> SampleError:
     if fault is not None:
         return fault
     named = ", ".join(f"{key} {path}" for key, path in paths.items()) or "no file named"
+    why = f"there is no key {error}" if isinstance(error, KeyError) else error
     return SampleError(
-        f"sample {index} ({named}) could not be prepared by the pipeline: {error}. Check "
+        f"sample {index} ({named}) could not be prepared by the pipeline: {why}. Check "
         f"train_dataloader.dataset.pipeline; {_REMEDY}"
     )
 

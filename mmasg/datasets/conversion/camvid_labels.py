@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from mmasg.datasets.label_values import Colour
+from mmasg.files.sound_pair import ids_of, open_picture
 
 from .id_map import IdMap
 
@@ -58,12 +58,11 @@ def read_camvid_labels(path: Path) -> np.ndarray:
         Indices 0 to 11 of shape (H, W), uint8.
 
     Raises:
-        ValueError: It holds other indices or colours.
-        OSError: It is unreadable.
+        ValueError: It holds other indices or colours, is stored in a lossy format, or is
+            unreadable.
     """
-    with Image.open(path) as picture:
-        mode = picture.mode
-        indices = np.asarray(picture) if mode in ("L", "P") else None
+    with open_picture(path) as picture:
+        indices = ids_of(picture) if picture.mode in ("L", "P") else None
     if indices is None:
         return _COLOUR_MAP.convert(path)
     if indices.max() >= len(CAMVID_11):

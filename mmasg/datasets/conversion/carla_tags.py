@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from mmasg.datasets.label_values import Colour
 from mmasg.errors import wrong
+from mmasg.files.sound_pair import decode, lossy_format, open_picture
 
 # Tags of 0.9.14 and later (the first 19 in Cityscapes' order). Up to 0.9.9 there were 13 tags,
 # to which 0.9.10 added ten more without changing the first.
@@ -173,14 +173,16 @@ def _read_named(path: Path, kind: str) -> np.ndarray:
 
 def _pixels(path: Path) -> np.ndarray:
     """A label picture as (H, W, 3), uint8; grey ones with three equal channels."""
-    with Image.open(path) as picture:
+    with open_picture(path) as picture:
+        lossy = lossy_format(picture)
+        if lossy:
+            raise ValueError(f"it is stored as {lossy}, which may change labels; export PNGs")
         if picture.mode not in ("L", "P", "RGB", "RGBA"):
             raise ValueError(
                 f"it is a {picture.mode} picture; CARLA's labels have one, three or four channels "
                 "of 8 bits"
             )
-        if picture.format == "JPEG":
-            raise ValueError("it is a JPEG, whose compression destroys labels; export PNGs")
+        decode(picture)
         return np.asarray(picture.convert("RGB"))
 
 

@@ -20,6 +20,7 @@ from mmasg.datasets.taxonomy import Taxonomy
 from mmasg.errors import first_of, wrong
 from mmasg.files.listing import describe_folder, list_files
 from mmasg.files.parallel import parallel_map
+from mmasg.files.sound_pair import decode, open_picture
 
 from .conversion_jobs import TRAIN_IDS
 from .label_conversion import UNKNOWN, ConversionReport, convert_ids, lookup_table
@@ -236,8 +237,8 @@ def _convert_one(
     frame, image_target, label_target = job
     try:
         labels = convert_ids(read_labels(frame.label), table)
-        with Image.open(frame.image) as picture:
-            picture.load()
+        with open_picture(frame.image) as picture:
+            decode(picture)
             shape = picture.size[::-1]
             pixels = None if size is None else np.asarray(picture.convert("RGB"))
         if shape != labels.shape:
@@ -261,7 +262,6 @@ def _convert_one(
         part = label_target.with_name(f".{label_target.stem}.part.png")
         Image.fromarray(labels).save(part, format="PNG")
         os.replace(part, label_target)
-    except (ValueError, OSError, SyntaxError, EOFError) as error:
-        # Pillow raises SyntaxError for some broken PNG chunks.
-        return f"{error}" or type(error).__name__, False
+    except (ValueError, OSError) as error:
+        return f"{error}" or "it cannot be converted", False
     return None, bool((labels == IGNORE).all())

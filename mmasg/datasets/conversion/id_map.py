@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from mmasg.datasets.label_values import Colour, Pairs, parse_label_value, read_y
 from mmasg.datasets.taxonomy import Taxonomy
 from mmasg.errors import did_you_mean
 from mmasg.files.sound_pair import decode, lossy_format, open_picture
+from mmasg.files.text_lines import read_text
 
 from .label_conversion import UNKNOWN, convert_ids, lookup_table, read_ids
 
@@ -127,7 +129,7 @@ def load_id_map(path: str | Path, classes: tuple[str, ...] = CLASSES) -> IdMap:
     ids: dict[int, int] = {}
     colours: dict[Colour, int] = {}
     for key, name in pairs:
-        where = f"{path}: {key!r}: {name!r}"
+        where = f"{path}: {repr(key)[:80]}: {repr(name)[:80]}"
         value = parse_label_value(key, where)
         target = _train_id(name, classes, where)
         if value in ids or value in colours:
@@ -145,32 +147,41 @@ def load_id_map(path: str | Path, classes: tuple[str, ...] = CLASSES) -> IdMap:
 
 def _yaml_pairs(path: Path) -> tuple[list[tuple[Any, Any]], str]:
     content = read_yaml_pairs(path)
-    top = dict(content) if isinstance(content, Pairs) else {}
-    unknown = [key for key in top if key not in ("map", "unlisted")]
-    if not isinstance(top.get("map"), Pairs) or unknown:
+    keys = [str(key)[:80] for key, _ in content] if isinstance(content, Pairs) else []
+    top = dict(zip(keys, (value for _, value in content), strict=True)) if keys else {}
+    if not isinstance(top.get("map"), Pairs) or set(top) - {"map", "unlisted"}:
         raise ValueError(
             f"{path}: expected 'map:' with a value and a class a line, and optionally 'unlisted:'; "
-            f"found {sorted(map(str, top)) or type(content).__name__}"
+            f"found {sorted(keys)[:10] or type(content).__name__}"
         )
+    if len(keys) > len(top):
+        raise ValueError(f"{path}: expected 'map:' and 'unlisted:' once, found {keys[:10]}")
     unlisted = top.get("unlisted", "error")
     if unlisted not in ("error", "ignore"):
-        raise ValueError(f"{path}: unlisted must be 'error' or 'ignore', not {unlisted!r}")
+        raise ValueError(f"{path}: unlisted must be 'error' or 'ignore', not {unlisted!r:.80}")
     return top["map"], unlisted
 
 
 def _csv_pairs(path: Path) -> list[tuple[Any, Any]]:
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.reader(file) if row and not row[0].lstrip().startswith("#")]
+    lines = read_text(path).splitlines()
+    comma = ";" if ";" in next(iter(lines), "") else ","  # spreadsheets of some countries
+    try:
+        rows = list(csv.reader(lines, delimiter=comma))
+    except csv.Error as error:
+        raise ValueError(f"{path} is not a CSV file: {error}") from error
+    rows = [row for row in rows if row and not row[0].lstrip().startswith("#")]
     header = [cell.strip().lower() for cell in rows[0]] if rows else []
     if header not in (["id", "class"], ["red", "green", "blue", "class"]):
         raise ValueError(
             f"{path}: the first line must be 'id,class' or 'red,green,blue,class', not "
-            f"{','.join(header)!r}"
+            f"{','.join(header)[:80]!r}"
         )
     pairs = []
     for row in rows[1:]:
         if len(row) != len(header):
-            raise ValueError(f"{path}: {','.join(row)!r} has {len(row)} cells, not {len(header)}")
+            raise ValueError(
+                f"{path}: {','.join(row)!r:.80} has {len(row)} cells, not {len(header)}"
+            )
         pairs.append((",".join(cell.strip() for cell in row[:-1]), row[-1].strip()))
     return pairs
 
@@ -181,7 +192,7 @@ def _train_id(name: Any, classes: tuple[str, ...], where: str) -> int:
         return IGNORE
     if text in classes:
         return classes.index(text)
-    if text.isdigit() and int(text) < len(classes):
+    if re.fullmatch("[0-9]{1,5}", text) and int(text) < len(classes):
         return int(text)
     raise ValueError(
         f"{where}: not a class; allowed are 'ignore', 0 to {len(classes) - 1}, and "

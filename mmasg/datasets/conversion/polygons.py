@@ -34,7 +34,7 @@ def polygons_to_train_ids(path: Path) -> np.ndarray:
 
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"it is not a whole JSON file ({error})") from error
     lacking = [
         key
@@ -50,7 +50,7 @@ def polygons_to_train_ids(path: Path) -> np.ndarray:
             annotation = annotations.Annotation()
             annotation.fromJsonFile(str(path))
             picture = drawing.createLabelImage(annotation, "trainIds")
-    except (SystemExit, KeyError, TypeError, IndexError) as error:
+    except (SystemExit, Exception) as error:  # of what a foreign file holds, anything
         text = next((line for line in said.getvalue().splitlines() if line.strip()), str(error))
         raise ValueError(f"cityscapesscripts cannot draw it: {text.strip()}") from error
     if picture is None:

@@ -108,5 +108,5 @@ def test_mixed_kinds_strange_colours_and_jpegs_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"c.png: 1 colours .*#0909c8"):
         find_out([tmp_path / "c.png"], kind="palette")
     Image.new("RGB", (8, 8), (7, 0, 0)).save(tmp_path / "d.jpg")
-    with pytest.raises(ValueError, match="it is a JPEG"):
+    with pytest.raises(ValueError, match="it is stored as JPEG"):
         find_out([tmp_path / "d.jpg"])
