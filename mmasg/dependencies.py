@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
+from importlib import import_module, metadata
+from types import ModuleType
 
 #: The line that installs the maintained OpenMMLab family.
 _FORKS = "pip install onedl-mmengine onedl-mmcv onedl-mmsegmentation"
@@ -16,37 +15,28 @@ APT_LINE = "apt-get install -y libgl1 libglib2.0-0"
 
 @dataclass(frozen=True)
 class Requirement:
-    """A library: its import name, the distributions that provide it, and the oldest version."""
+    """A library: its import name, the oldest version, and what installs it.
+
+    Which distribution provides the module (a fork, a build from source, one without the parts
+    that nobody asked for) is nobody's business as long as it imports.
+    """
 
     module: str
-    distributions: tuple[str, ...]
     minimum: tuple[int, ...]
     remedy: str
 
 
 REQUIREMENTS = (
-    Requirement("torch", ("torch",), (2, 4), "pip install 'torch>=2.4'"),
-    Requirement(
-        "cv2",
-        ("opencv-python", "opencv-python-headless", "opencv-contrib-python"),
-        (4, 5),
-        "pip install 'opencv-python>=4.5'",
-    ),
-    Requirement("mmengine", ("onedl-mmengine", "mmengine"), (0, 10, 4), _FORKS),
-    Requirement("mmcv", ("onedl-mmcv", "mmcv"), (2, 0, 0), _FORKS),
-    Requirement("mmseg", ("onedl-mmsegmentation", "mmsegmentation"), (1, 2, 2), _FORKS),
+    Requirement("torch", (2, 4), "pip install 'torch>=2.4'"),
+    Requirement("cv2", (4, 5), "pip install 'opencv-python>=4.5'"),
+    Requirement("mmengine", (0, 10, 4), _FORKS),
+    Requirement("mmcv", (2, 0, 0), _FORKS),
+    Requirement("mmseg", (1, 2, 2), _FORKS),
 )
 
 
-def check_dependencies(
-    version_of: Callable[[str], str | None] | None = None,
-    import_module: Callable[[str], object] = importlib.import_module,
-) -> str:
+def check_dependencies() -> str:
     """Check every requirement of the package.
-
-    Args:
-        version_of: Returns a distribution's version, or None where it is not installed.
-        import_module: Imports a module by its name.
 
     Returns:
         The OpenMMLab family found: ``'onedl'``, ``'openmmlab'`` or ``'mixed'``.
@@ -55,33 +45,41 @@ def check_dependencies(
         ImportError: A library is missing, too old, or does not import; says which one, what was
             found and the line that mends it.
     """
-    version_of = version_of or _installed_version
-    families = set()
     for requirement in REQUIREMENTS:
-        found = [(d, v) for d in requirement.distributions if (v := version_of(d)) is not None]
         wanted = ".".join(map(str, requirement.minimum))
-        if not found:
+        version = getattr(_import(requirement, wanted), "__version__", None)
+        # A build from source may not know its version: it imports, and more cannot be asked.
+        if version and 0 < len(_numbers(version)) and _numbers(version) < requirement.minimum:
             raise ImportError(
-                f"mmasg needs {requirement.module} >= {wanted}, found none (looked for "
-                f"{' or '.join(requirement.distributions)}). Install it by: {requirement.remedy}"
-            )
-        name, version = found[0]
-        if _numbers(version) < requirement.minimum:
-            raise ImportError(
-                f"mmasg needs {requirement.module} >= {wanted}, found {name} {version}. Upgrade it "
+                f"mmasg needs {requirement.module} >= {wanted}, found {version}. Upgrade it "
                 f"by: {requirement.remedy.replace('pip install', 'pip install -U')}"
             )
-        if requirement.module.startswith("mm"):
-            families.add("onedl" if name.startswith("onedl-") else "openmmlab")
-    for requirement in REQUIREMENTS:
-        try:
-            import_module(requirement.module)
-        except ImportError as error:
-            raise ImportError(_broken(requirement, error)) from error
+    try:
+        import_module("mmseg.models")
+    except ImportError as error:
+        raise ImportError(
+            f"mmasg: mmseg's models do not import ({error}). Of mmcv they need the compiled "
+            f"operations (mmcv.ops), which mmcv-lite lacks. Install it by: {_FORKS}"
+        ) from error
+    families = {_family(r.module) for r in REQUIREMENTS if r.module.startswith("mm")}
     return families.pop() if len(families) == 1 else "mixed"
 
 
-def _broken(requirement: Requirement, error: ImportError) -> str:
+def _import(requirement: Requirement, wanted: str) -> ModuleType:
+    module, remedy = requirement.module, requirement.remedy
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name == module:
+            raise ImportError(
+                f"mmasg needs {module} >= {wanted}, found none. Install it by: {remedy}"
+            ) from error
+        raise ImportError(_broken(requirement, error)) from error
+    except (ImportError, AssertionError) as error:  # mmseg asserts the version of its mmcv
+        raise ImportError(_broken(requirement, error)) from error
+
+
+def _broken(requirement: Requirement, error: Exception) -> str:
     text = str(error)
     if re.search(r"lib(GL|gthread|glib)[\w.-]*\.so", text):
         return (
@@ -95,11 +93,13 @@ def _broken(requirement: Requirement, error: ImportError) -> str:
     )
 
 
-def _installed_version(distribution: str) -> str | None:
+def _family(module: str) -> str:
+    name = {"mmseg": "mmsegmentation"}.get(module, module)
     try:
-        return metadata.version(distribution)
+        metadata.version(f"onedl-{name}")
     except metadata.PackageNotFoundError:
-        return None
+        return "openmmlab"
+    return "onedl"
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -35,7 +35,7 @@ def did_you_mean(name: Any, known: Iterable[str], most: int = 1, cutoff: float =
     return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""
 
 
-def first_of(items: Sequence[Any], limit: int = 8) -> str:
+def first_of(items: Sequence[Any], limit: int = 8, separator: str = ", ") -> str:
     """Join the first items by commas and say how many more there are; 'none' if there is none."""
-    more = f", ... ({len(items) - limit} more)" if len(items) > limit else ""
-    return (", ".join(map(str, items[:limit])) or "none") + more
+    more = f"{separator}... ({len(items) - limit} more)" if len(items) > limit else ""
+    return (separator.join(map(str, items[:limit])) or "none") + more

@@ -23,6 +23,7 @@ from mmasg.datasets.gta5 import GTA5Dataset
 from mmasg.datasets.visda import VisDADataset
 from mmasg.guard.run_check import check_run
 from mmasg.guard.step_dump import load_step_dump
+from mmasg.guard.training_check import TrainingCheckHook
 from mmasg.l2o.policy_file import build_policy
 from mmasg.optim.caffe_sgd import CaffeSGD
 from mmasg.reproducible import KeyedInfiniteSampler, KeyedRandomnessDataset
@@ -41,7 +42,9 @@ def case(section, what, key, remedy):
 def start(config):
     """What tools/train.py does."""
     check_run(config)
-    build_runner(config).train()
+    runner = build_runner(config)
+    TrainingCheckHook.join(runner)
+    runner.train()
 
 
 def toy(folder, hook=None, file=True, model=None, **extra):
@@ -154,10 +157,11 @@ def _(folder, patch):
     start(config)
 
 
-@case("Machine", "`SyncBN` without a GPU", "model.backbone.norm_cfg.type", "'BN'")
+@case("Machine", "`SyncBN` of several CPUs", "model.backbone.norm_cfg.type", "'BN'")
 def _(folder, patch):
     no_gpu(patch)
-    start(toy(folder, model=segmentor(resnet18(norm_cfg=dict(type="SyncBN")))))
+    model = segmentor(resnet18(norm_cfg=dict(type="SyncBN")))
+    start(toy(folder, model=model, launcher="pytorch"))
 
 
 @case("Machine", "NCCL without a GPU", "env_cfg.dist_cfg.backend", "'gloo'")
@@ -410,7 +414,7 @@ def _(folder, patch):
     start(grouped(folder, dict(preset="resnet", custom_keys=custom)))
 
 
-@case("Rates", "a schedule by epochs that counts iterations", "param_scheduler", "by_epoch=False")
+@case("Rates", "a schedule by epochs that counts iterations", "param_scheduler", "False, or left")
 def _(folder, patch):
     schedule = [dict(type="WarmupPolyLR", max_iters=10, by_epoch=True)]
     start(toy(folder, param_scheduler=schedule))
@@ -655,7 +659,7 @@ def _(folder, patch):
     engine_toy.run_toy(config)
 
 
-@case("Training", "an unknown action on such a loss", "action", "stop, skip")
+@case("Training", "an unknown action on such a loss", "action", "'stop' or")
 def _(folder, patch):
     start(toy(folder, hooks=[dict(type="NonFiniteLossHook", action="ignore")]))
 

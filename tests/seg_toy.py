@@ -33,6 +33,8 @@ class SegToyDataset(BaseDataset):
         self.length = length
         self.size = tuple(size)
         self.num_classes = num_classes
+        if num_classes != 3:
+            kwargs["metainfo"] = dict(classes=[str(i) for i in range(num_classes)])
         super().__init__(**kwargs)
 
     def load_data_list(self):

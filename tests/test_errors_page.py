@@ -12,6 +12,7 @@ import error_cases_comparisons  # noqa: F401  (adds its cases)
 import error_cases_data  # noqa: F401  (adds its cases)
 import error_cases_taxonomy  # noqa: F401  (adds its cases)
 import error_cases_tools  # noqa: F401  (adds its cases)
+import error_cases_training  # noqa: F401  (adds its cases)
 import pytest
 from error_cases import CASES
 

@@ -54,7 +54,7 @@ def test_trained_with_mmasg_tested_without(tmp_path):
                 optimizer=dict(type="SGD", lr=0.05),
                 paramwise_cfg=dict(preset="resnet", lr_mult=0.1),
             ),
-            param_scheduler=[dict(type="WarmupPolyLR", max_iters=100, warmup_iters=1)],
+            param_scheduler=[dict(type="WarmupPolyLR", by_epoch=False, warmup_iters=1)],
         )
     )
     plain = json.loads(json.dumps(model))

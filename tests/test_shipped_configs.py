@@ -19,7 +19,7 @@ from seg_toy import (
     train,
 )
 
-from mmasg.optim.group_presets import preset_num_groups
+from mmasg.optim.group_presets import preset_groups
 
 W = 5.0
 CONFIGS = Path(mmseg.__file__).parent / ".mim/configs"
@@ -157,7 +157,7 @@ def test_two_iterations_of(name, folder):
     runner, seen = train(cfg, at=1, nudged=part)
     assert seen.log[0]["kl_imagenet"] <= 1e-6 < 1e-5 < seen.log[1]["kl_imagenet"]
     groups = {g["group_index"] for g in runner.optim_wrapper.optimizer.param_groups}
-    assert len(groups) == preset_num_groups(preset)
+    assert len(groups) == len(preset_groups(preset))
     if name == "segformer":
         assert {g["weight_decay"] for g in runner.optim_wrapper.optimizer.param_groups} == {0, 0.01}
     swin = dict(feature="norm3", prefix="head", norm=True)

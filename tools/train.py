@@ -12,6 +12,7 @@ from mmasg.commands.command_line import (
     read_config,
 )
 from mmasg.guard.run_check import check_run
+from mmasg.guard.training_check import TrainingCheckHook
 
 
 def parse_args() -> argparse.Namespace:
@@ -21,6 +22,12 @@ def parse_args() -> argparse.Namespace:
     add_common_arguments(parser)
     parser.add_argument(
         "--resume", action="store_true", help="go on from the newest checkpoint in the work dir"
+    )
+    parser.add_argument(
+        "--rebuild-schedule",
+        action="store_true",
+        help="with --resume: take the config's schedules and base rates, moved forward to the "
+        "checkpoint's iteration, instead of the checkpoint's",
     )
     parser.add_argument("--amp", action="store_true", help="mixed precision (needs a GPU)")
     return parser.parse_args()
@@ -34,9 +41,12 @@ def main() -> None:
         enable_amp(cfg)
     if args.resume:
         cfg.resume = True
+    if args.rebuild_schedule:
+        cfg.rebuild_schedule = True
     check_run(cfg)
     join_processes(cfg)
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)
+    TrainingCheckHook.join(runner)
     runner.train()
 
 

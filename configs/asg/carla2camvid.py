@@ -7,7 +7,6 @@ param_scheduler = [
     dict(
         type="WarmupPolyLR",
         by_epoch=False,
-        max_iters={{_base_.max_iters}},
         warmup_iters=50,
         power=0.9,
         offset=1,

@@ -6,16 +6,7 @@ _base_ = "./gta2cityscapes_consistency.py"
 # The policy takes the place of the hand-set rates: no lr_mult here.
 optim_wrapper = dict(paramwise_cfg=dict(lr_mult=1.0))
 # With the policy the reference evaluates the schedule one step later.
-param_scheduler = [
-    dict(
-        type="WarmupPolyLR",
-        by_epoch=False,
-        max_iters={{_base_.max_iters}},
-        warmup_iters=100,
-        power=0.9,
-        offset=1,
-    )
-]
+param_scheduler = [dict(type="WarmupPolyLR", by_epoch=False, warmup_iters=100, power=0.9, offset=1)]
 custom_hooks = [
     dict(type="ImageNetConsistencyHook", loss_weight=75.0, max_weighted_loss=9.0, eval_mode="all"),
     dict(type="LayerLRPolicyHook", policy="mini", window="gta5"),

@@ -8,16 +8,7 @@ _base_ = [
     "../_base_/default_runtime.py",
 ]
 optim_wrapper = dict(paramwise_cfg=dict(preset="resnet"))
-param_scheduler = [
-    dict(
-        type="WarmupPolyLR",
-        by_epoch=False,
-        max_iters={{_base_.max_iters}},
-        warmup_iters=100,
-        power=0.9,
-        offset=1,
-    )
-]
+param_scheduler = [dict(type="WarmupPolyLR", by_epoch=False, warmup_iters=100, power=0.9, offset=1)]
 custom_hooks = [
     dict(type="ImageNetConsistencyHook", loss_weight=75.0, max_weighted_loss=9.0, eval_mode="all"),
     dict(type="LayerLRPolicyHook", policy="mini", window="gta5"),

@@ -3,16 +3,7 @@
 _base_ = "./mini_gta2cityscapes_consistency.py"
 # The policy takes the place of the hand-set rates: no lr_mult here.
 optim_wrapper = dict(paramwise_cfg=dict(lr_mult=1.0))
-param_scheduler = [
-    dict(
-        type="WarmupPolyLR",
-        by_epoch=False,
-        max_iters={{_base_.max_iters}},
-        warmup_iters=30,
-        power=0.9,
-        offset=1,
-    )
-]
+param_scheduler = [dict(type="WarmupPolyLR", by_epoch=False, warmup_iters=30, power=0.9, offset=1)]
 # The paper's rule, in which windows double: decisions after 10, 20, 40, 80 and 160 iterations.
 window = dict(min_iters=10, growth=20, iters_per_epoch={{_base_.max_iters}})
 custom_hooks = [

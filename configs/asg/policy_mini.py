@@ -25,7 +25,6 @@ environment = dict(
         "optim_wrapper.optimizer.lr": 0.02,
         "optim_wrapper.optimizer.fused": True,
         "train_cfg.max_iters": env_iters,
-        "param_scheduler.0.max_iters": env_iters,
         "param_scheduler.0.warmup_iters": 9,
         "param_scheduler.0.offset": 1,
         "model.data_preprocessor.size": (crop, crop),

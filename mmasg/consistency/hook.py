@@ -10,6 +10,7 @@ from mmengine.registry import HOOKS, MODELS
 from mmengine.runner import BaseLoop, Runner
 from torch import Tensor, nn
 
+from mmasg.guard.training_check import TrainingCheckHook
 from mmasg.wrapped_model import unwrap
 
 from .agreement import Agreement
@@ -103,7 +104,8 @@ class ImageNetConsistencyHook(Hook):
         self.loss_weight = float(loss_weight)
         self.max_weighted_loss = max_weighted_loss
         self.eval_mode = eval_mode
-        self.loss: nn.Module = MODELS.build(loss or dict(type="ImageNetKLLoss"))
+        self._loss_cfg = loss or dict(type="ImageNetKLLoss")
+        self.loss: nn.Module = MODELS.build(self._loss_cfg)
         if getattr(self.loss, "needs", None) not in ("predictions", "features", "weights"):
             raise ValueError(
                 f"{_KEY}.loss: got {loss!r}, allowed are ImageNetKLLoss, FeatureL2Loss, "
@@ -125,11 +127,12 @@ class ImageNetConsistencyHook(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Build the teacher: errors come before the first image is read."""
+        TrainingCheckHook.join(runner)
         if not isinstance(runner._train_loop, BaseLoop) or self.teacher is not None:
             return  # a run that only tests, or a test after a training, needs no (other) teacher
         if self._agreement is not None:
             self._agreement.check(runner)
-        model = _unwrap(runner.model)
+        model = unwrap(runner.model)
         name = find_student(model, self.student_module, self.teacher_cfg is not None)
         if name != self.student_module:
             print_log(f"{_KEY}: the ImageNet part of the model is '{name}'", logger="current")
@@ -143,10 +146,16 @@ class ImageNetConsistencyHook(Hook):
             compile_options=self._compile_options,
         )
 
+    def trained_with(self) -> dict:
+        """Return the settings that decide about the result, for a resume to compare."""
+        names = ("student_module", "feature", "loss_weight", "max_weighted_loss", "eval_mode")
+        cfg = dict(teacher=self.teacher_cfg, classifier=self.classifier_cfg, loss=self._loss_cfg)
+        return cfg | {name: getattr(self, name) for name in names}
+
     def before_train(self, runner: Runner) -> None:
         """Attach to the model; it has its weights by now."""
         assert self.teacher is not None
-        model = _unwrap(runner.model)
+        model = unwrap(runner.model)
         self._student = model.get_submodule(self.student_module)
         self._pretrained = self.teacher.loaded
         self._eval_mode = EvalMode(model, self.eval_mode, self.student_module, self._pretrained)
@@ -262,10 +271,6 @@ class ImageNetConsistencyHook(Hook):
             logger="current",
             level=30,
         )
-
-
-def _unwrap(model: nn.Module) -> nn.Module:
-    return unwrap(model)
 
 
 def _plain_student(model: nn.Module, name: str, runner: Runner) -> nn.Module:

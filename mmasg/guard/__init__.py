@@ -1,5 +1,6 @@
 """Checks of configs, runs and steps, before they spoil anything; dumps of single steps."""
 
 from .non_finite import NonFiniteLossHook
+from .training_check import TrainingCheckHook
 
-__all__ = ["NonFiniteLossHook"]
+__all__ = ["NonFiniteLossHook", "TrainingCheckHook"]

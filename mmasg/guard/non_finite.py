@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,13 +10,15 @@ from typing import Any
 import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
+from mmengine.logging import HistoryBuffer
 from mmengine.registry import HOOKS
 from torch import Tensor, nn
 
+from mmasg.errors import did_you_mean, wrong
 from mmasg.wrapped_model import unwrap
 
 from .step_dump import write_step_dump
-from .step_facts import describe_groups, local_gradients, mean_loss, mode_of
+from .step_facts import describe_groups, local_gradients, mean_loss, mode_of, wrappers
 
 _ACTIONS = ("stop", "skip")
 
@@ -30,8 +31,8 @@ class NonFiniteLossError(RuntimeError):
 class NonFiniteLossHook(Hook):
     """Keep a step with a NaN or infinite loss away from the weights.
 
-    A forward hook on the model sees the losses by name, and the step of the optimizer wrapper is
-    guarded: it happens only if every loss of the step, and every gradient, is finite on every
+    A forward hook on the model sees the losses by name, and a step pre-hook guards every
+    optimizer: a step happens only if every loss of it, and every gradient, is finite on every
     rank. BatchNorm statistics which the forward pass has changed are put back, too.
 
     - ``action='stop'``: raises :class:`NonFiniteLossError` with the iteration, the losses by name
@@ -40,15 +41,16 @@ class NonFiniteLossHook(Hook):
     - ``action='skip'``: leaves the step out, logs the same, counts it
       (``message_hub.get_info('non_finite_steps')``) and goes on.
 
-    With gradient accumulation the whole accumulated step is stopped at or left out. After a step
-    left out, hooks that read the iteration's losses (``LayerLRPolicyHook`` averages them) get
-    those of the last good iteration instead of what is not finite.
+    With gradient accumulation the whole accumulated step is stopped at or left out; with several
+    optimizers, every step of the iteration. What is not finite does not reach the log's means and
+    hooks that read the iteration's losses (``LayerLRPolicyHook`` averages them): they get those of
+    the last good iteration.
 
     Args:
         action: ``'stop'`` or ``'skip'``. Defaults to ``'stop'``.
         check_gradients: Whether a finite loss with a gradient that is not finite counts, too.
-            Not with a ``GradScaler`` (float16), which meets such gradients by design and skips
-            them itself. Defaults to True.
+            A ``GradScaler`` (float16) meets such gradients by design and skips them itself.
+            Defaults to True.
         max_consecutive: With ``'skip'``, stop when that many steps in a row were left out.
             Defaults to 20.
         dump: Whether to write a dump on stopping. Defaults to True.
@@ -60,8 +62,8 @@ class NonFiniteLossHook(Hook):
         >>> custom_hooks = [dict(type='NonFiniteLossHook', action='skip')]
     """
 
-    # First in before_train_iter, where it keeps what a dump needs, before other hooks act.
-    priority = "VERY_HIGH"
+    # Before mmengine's RuntimeInfoHook (VERY_HIGH), which hands the losses to the log.
+    priority = "HIGHEST"
 
     def __init__(
         self,
@@ -71,12 +73,13 @@ class NonFiniteLossHook(Hook):
         dump: bool = True,
     ) -> None:
         if action not in _ACTIONS:
+            hint = did_you_mean(action, _ACTIONS).strip()
             raise ValueError(
-                f"NonFiniteLossHook: action must be one of {', '.join(_ACTIONS)}, got {action!r}."
+                wrong("NonFiniteLossHook.action", action, " or ".join(map(repr, _ACTIONS)), hint)
             )
         if not isinstance(max_consecutive, int) or max_consecutive < 1:
             raise ValueError(
-                f"NonFiniteLossHook: max_consecutive must be at least 1, got {max_consecutive!r}."
+                wrong("NonFiniteLossHook.max_consecutive", max_consecutive, "an integer from 1 on")
             )
         self.action = action
         self.check_gradients = check_gradients
@@ -86,6 +89,7 @@ class NonFiniteLossHook(Hook):
         self._pending: list[dict] = []
         self._statistics: list[tuple[Tensor, Tensor]] = []
         self._consecutive = 0
+        self._stepped = self._refused = False
         self._iteration: dict = {}
         self._good_losses: dict[str, Any] = {}
 
@@ -94,20 +98,43 @@ class NonFiniteLossHook(Hook):
         if not self._handles:
             self._attach(runner)
         self._iteration = dict(iter=runner.iter, epoch=runner.epoch, batch=data_batch)
+        self._stepped = self._refused = False
 
     def after_train_iter(
         self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
     ) -> None:
-        """Keep what is not finite from the hooks that average losses, in ``'skip'``."""
-        if self.action != "skip" or outputs is None:
-            return
-        for name, value in outputs.items():
+        """Let the batch go; keep what is not finite from the log and from other hooks."""
+        if self._pending and not self._stepped and _scalers(runner.optim_wrapper):
+            # A scaler leaves steps with gradients that are not finite out by itself, and calls no
+            # optimizer then: what the losses were has to be asked here.
+            if not self._all_finite([]):
+                self._refuse(runner)
+            self._stepped = True
+        if self._stepped:
+            self._pending.clear()
+            self._statistics.clear()
+            if not self._refused:
+                self._consecutive = 0
+        self._iteration = {}
+        if self.action == "skip":
+            self._mend_log(runner, outputs or {})
+
+    def _mend_log(self, runner: Any, outputs: dict) -> None:
+        for name, value in list(outputs.items()):
             if not isinstance(value, Tensor) or value.numel() != 1:
                 continue
             if value.isfinite():
                 self._good_losses[name] = value.detach().clone()
             elif name in self._good_losses:
                 outputs[name] = self._good_losses[name]
+            else:
+                del outputs[name]
+        norms = runner.message_hub.log_scalars.get("train/grad_norm")
+        if self._refused and norms is not None and not math.isfinite(norms.current()):
+            # The norm that clipping logged before the step was left out.
+            history, counts = (values[:-1] for values in norms.data)
+            kept = HistoryBuffer(history, counts, norms.max_length)
+            runner.message_hub.log_scalars["train/grad_norm"] = kept
 
     def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
         """Keep what a resumed run needs to go on in the same way."""
@@ -125,35 +152,29 @@ class NonFiniteLossHook(Hook):
             self._good_losses = dict(state["losses"])
 
     def after_train(self, runner: Any) -> None:
-        """Detach from the model and the optimizer wrapper."""
+        """Detach from the model and the optimizers."""
         for handle in self._handles:
             handle.remove()
-        if self._handles:
-            runner.optim_wrapper.step = self._step
         self._handles.clear()
 
     def _attach(self, runner: Any) -> None:
         model = unwrap(runner.model)
+
+        def guard(optimizer: Any, args: tuple, kwargs: dict) -> None:
+            self._stepped = True
+            # All ranks see the same number of steps, so they ask each other as often.
+            if not self._all_finite(self._gradients(runner, optimizer)):
+                self._refuse(runner)
+                # Without a gradient no optimizer moves a parameter, its state or its step count.
+                for group in optimizer.param_groups:
+                    for parameter in group["params"]:
+                        parameter.grad = None
+
         self._handles = [
             model.register_forward_pre_hook(self._before_forward, with_kwargs=True),
             model.register_forward_hook(self._after_forward, with_kwargs=True),
+            *(w.optimizer.register_step_pre_hook(guard) for w in wrappers(runner.optim_wrapper)),
         ]
-        wrapper = runner.optim_wrapper
-        scaled = getattr(wrapper, "loss_scaler", None) is not None
-        step = self._step = wrapper.step
-
-        # The schedulers have marked the method in order to count its calls: keep the mark.
-        @functools.wraps(step)
-        def guarded_step(**kwargs: Any) -> None:
-            if self._all_finite(wrapper, self.check_gradients and not scaled):
-                self._consecutive = 0
-                step(**kwargs)
-            else:
-                self._refuse(runner, model)
-            self._pending.clear()
-            self._statistics.clear()
-
-        wrapper.step = guarded_step
 
     def _before_forward(self, model: nn.Module, args: tuple, kwargs: dict) -> None:
         if mode_of(args, kwargs) != "loss":
@@ -172,15 +193,19 @@ class NonFiniteLossHook(Hook):
             named = {name: mean_loss(value) for name, value in losses.items()}
             self._pending.append({**self._iteration, "losses": named})
 
-    def _all_finite(self, wrapper: Any, with_gradients: bool) -> bool:
+    def _gradients(self, runner: Any, optimizer: Any) -> list[Tensor]:
+        if not self.check_gradients or _scalers(runner.optim_wrapper):
+            return []
+        return local_gradients(optimizer.param_groups)
+
+    def _all_finite(self, gradients: list[Tensor]) -> bool:
         values = [
             value.float()
             for entry in self._pending
             for name, value in entry["losses"].items()
             if "loss" in name
         ]
-        if with_gradients:
-            values += [g.norm().float() for g in local_gradients(wrapper.optimizer.param_groups)]
+        values += [g.norm().float() for g in gradients]
         if not values:
             return True
         # One number, so that a GPU is waited for once.
@@ -189,9 +214,12 @@ class NonFiniteLossHook(Hook):
         return not bad.item()
 
     @torch.no_grad()
-    def _refuse(self, runner: Any, model: nn.Module) -> None:
+    def _refuse(self, runner: Any) -> None:
+        if self._refused:  # another optimizer of the same iteration
+            return
+        self._refused = True
         own = [e for e in self._pending if not _finite(e["losses"])]
-        entry = (own or self._pending)[0]
+        entry = (own or self._pending or [{**self._iteration, "losses": {}}])[0]
         groups = describe_groups(runner.optim_wrapper)
         for buffer, before in self._statistics:
             buffer.copy_(before)
@@ -215,6 +243,11 @@ class NonFiniteLossHook(Hook):
             "set NonFiniteLossHook(action='skip')."
         )
         raise NonFiniteLossError(message)
+
+
+def _scalers(wrapper: Any) -> bool:
+    """Whether gradients are scaled, so that some of them may overflow by design."""
+    return any(getattr(w, "loss_scaler", None) is not None for w in wrappers(wrapper))
 
 
 def _finite(losses: Mapping[str, Tensor]) -> bool:

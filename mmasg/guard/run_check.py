@@ -12,6 +12,7 @@ from mmengine.device import is_cuda_available, is_musa_available, is_npu_availab
 
 from mmasg.checkpoint.atomic_files import write_atomically
 from mmasg.checkpoint.safe_checkpoint import load_checkpoint
+from mmasg.errors import wrong
 
 from .config_check import check_config
 
@@ -31,6 +32,9 @@ def check_run(config: Mapping[str, Any]) -> None:
         OSError: If the work dir cannot be written.
     """
     check_config(config)
+    if config.get("rebuild_schedule") and not config.get("resume"):
+        remedy = "Add --resume, or leave --rebuild-schedule out: a new training builds its own."
+        raise ValueError(wrong("rebuild_schedule", True, "with resume=True only", remedy))
     check_work_dir(config.get("work_dir"))
     check_device(config)
     load_from = config.get("load_from")
@@ -79,19 +83,19 @@ def check_device(config: Mapping[str, Any]) -> None:
         return
     none = f"PyTorch {torch.__version__} found no GPU"
     if (config.get("optim_wrapper") or {}).get("type") == "AmpOptimWrapper":
-        raise ValueError(
-            f"optim_wrapper.type: AmpOptimWrapper needs a GPU, and {none}. Set "
-            "optim_wrapper.type='OptimWrapper' (leave out --amp), or install a GPU build of torch."
-        )
+        remedy = "Leave out --amp, or install a GPU build of torch."
+        allowed = f"'OptimWrapper' on a CPU ({none})"
+        raise ValueError(wrong("optim_wrapper.type", "AmpOptimWrapper", allowed, remedy))
+    if config.get("launcher", "none") == "none":
+        return  # of one process: mmengine turns SyncBN into BN, and needs no backend
     path = _find(config.get("model") or {}, "model")
     if path:
-        raise ValueError(f"{path}: SyncBN trains on GPUs only, and {none}. Set {path}='BN'.")
+        allowed = f"'BN' for several processes on CPUs ({none})"
+        raise ValueError(wrong(path, "SyncBN", allowed, f"Set {path}='BN'."))
     backend = ((config.get("env_cfg") or {}).get("dist_cfg") or {}).get("backend")
-    if config.get("launcher", "none") != "none" and backend == "nccl":
-        raise ValueError(
-            f"env_cfg.dist_cfg.backend: 'nccl' needs GPUs, and {none}. Set "
-            "env_cfg.dist_cfg.backend='gloo'."
-        )
+    if backend == "nccl":
+        remedy = "Set env_cfg.dist_cfg.backend='gloo'."
+        raise ValueError(wrong("env_cfg.dist_cfg.backend", "nccl", f"'gloo' ({none})", remedy))
 
 
 def _find(item: Any, path: str) -> str | None:

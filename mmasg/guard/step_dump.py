@@ -123,7 +123,7 @@ class _Replayed(Exception):
 
 @HOOKS.register_module()
 class _ReplayHook(Hook):
-    """Puts the dumped state in place, and ends the training instead of the optimizer's step."""
+    """Puts the dumped state in place, and ends the training before an optimizer's step."""
 
     priority = "LOWEST"
 
@@ -146,12 +146,17 @@ class _ReplayHook(Hook):
             if mode_of(args, kwargs) == "loss":
                 self.losses = {name: mean_loss(value) for name, value in losses.items()}
 
-        def end(**kwargs: Any) -> None:
-            raise _Replayed(self.losses, describe_groups(runner.optim_wrapper))
-
         runner.model.register_forward_pre_hook(seed, with_kwargs=True)
         runner.model.register_forward_hook(keep, with_kwargs=True)
-        runner.optim_wrapper.step = end
+
+    def after_train_iter(
+        self, runner: Any, batch_idx: int, data_batch: Any = None, outputs: dict | None = None
+    ) -> None:
+        # Half of the gradient is there, as of two accumulated batches: no step was due yet.
+        for parameter in runner.model.parameters():
+            if parameter.grad is not None:
+                parameter.grad *= 2
+        raise _Replayed(self.losses, describe_groups(runner.optim_wrapper))
 
 
 def replay_step(path: str | Path, drop_hooks: tuple[str, ...] = ()) -> dict:
@@ -192,7 +197,7 @@ def replay_step(path: str | Path, drop_hooks: tuple[str, ...] = ()) -> dict:
         config[key] = None
     for key in ("test_cfg", "test_dataloader", "test_evaluator", "param_scheduler"):
         config[key] = None
-    optim_wrapper = dict(config.optim_wrapper, accumulative_counts=1)
+    optim_wrapper = _without_steps(config.optim_wrapper)
     with tempfile.TemporaryDirectory() as folder:
         config.merge_from_dict(
             dict(
@@ -245,6 +250,13 @@ def replay_step(path: str | Path, drop_hooks: tuple[str, ...] = ()) -> dict:
         dumped_losses={name: value.item() for name, value in dump["losses"].items()},
         gradients=gradients,
     )
+
+
+def _without_steps(wrapper: dict) -> dict:
+    """An optimizer wrapper's config, or several ones', whose first batch makes no step yet."""
+    if "optimizer" in wrapper:
+        return dict(wrapper, accumulative_counts=2)
+    return {k: _without_steps(v) if isinstance(v, dict) else v for k, v in wrapper.items()}
 
 
 def _first(batch: list) -> Any:

@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from mmengine.optim import OptimWrapperDict
 from torch import Tensor
+
+
+def wrappers(wrapper: Any) -> list[Any]:
+    """The single optimizer wrappers: of an ``OptimWrapperDict`` its values."""
+    return list(wrapper.values()) if isinstance(wrapper, OptimWrapperDict) else [wrapper]
 
 
 def mode_of(args: tuple, kwargs: dict) -> str | None:
@@ -28,7 +34,16 @@ def local_gradients(groups: list[dict]) -> list[Tensor]:
 
 
 def describe_groups(wrapper: Any) -> list[dict]:
-    """Name, rate and gradient norm of every parameter group of an optimizer wrapper."""
+    """Name, rate and gradient norm of every parameter group of an optimizer wrapper.
+
+    Groups of an ``OptimWrapperDict`` are named ``optimizer.group``.
+    """
+    if isinstance(wrapper, OptimWrapperDict):
+        return [
+            dict(group, name=f"{key}.{group['name']}")
+            for key, single in wrapper.items()
+            for group in describe_groups(single)
+        ]
     scaler = getattr(wrapper, "loss_scaler", None)
     scale = scaler.get_scale() if scaler is not None else 1.0
     described = []

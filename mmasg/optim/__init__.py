@@ -1,7 +1,7 @@
 """Layer groups and their presets, the optimizer-wrapper constructor, SGD forms, schedules."""
 
 from .caffe_sgd import CaffeSGD
-from .group_presets import preset_groups, preset_names, preset_num_groups
+from .group_presets import preset_groups, preset_names
 from .layer_groups import LayerGroupOptimWrapperConstructor
 from .relative_step import RelativeStepHook
 from .step_rates import StepRates
@@ -15,6 +15,5 @@ __all__ = [
     "WarmupPolyLR",
     "preset_groups",
     "preset_names",
-    "preset_num_groups",
     "warmup_poly_factor",
 ]

@@ -10,6 +10,8 @@ import torch
 from mmengine.registry import OPTIMIZERS
 from torch.optim import Optimizer
 
+from mmasg.errors import wrong
+
 # Parameters, gradients and velocities (none without a momentum) that are updated alike.
 _Bucket = tuple[list[torch.Tensor], list[torch.Tensor], list[torch.Tensor]]
 
@@ -94,19 +96,15 @@ class CaffeSGD(Optimizer):
             ValueError: If a setting is out of its range.
         """
         group = {**self.defaults, **param_group}
-        if not float(group["lr"]) >= 0:
-            raise ValueError(f"CaffeSGD: lr must be at least 0, got {group['lr']}")
+        for name in ("lr", "weight_decay"):
+            if not float(group[name]) >= 0:
+                raise ValueError(wrong(f"CaffeSGD.{name}", group[name], "a number of at least 0"))
         if not 0 <= group["momentum"] <= 1:
-            raise ValueError(f"CaffeSGD: momentum must be in [0, 1], got {group['momentum']}")
-        if not group["weight_decay"] >= 0:
-            raise ValueError(
-                f"CaffeSGD: weight_decay must be at least 0, got {group['weight_decay']}"
-            )
+            raise ValueError(wrong("CaffeSGD.momentum", group["momentum"], "a number in [0, 1]"))
         if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
-            raise ValueError(
-                "CaffeSGD: nesterov needs a momentum above 0 and dampening=0, got "
-                f"momentum={group['momentum']}, dampening={group['dampening']}"
-            )
+            got = {name: group[name] for name in ("momentum", "dampening")}
+            allowed = "with nesterov a momentum above 0 and dampening=0"
+            raise ValueError(wrong("CaffeSGD", got, allowed))
         super().add_param_group(param_group)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -126,11 +124,12 @@ class CaffeSGD(Optimizer):
                 the rate: taken as it is, the first steps would be too long by 1 / lr.
         """
         if any("momentum_buffer" in state for state in state_dict["state"].values()):
-            raise ValueError(
-                "CaffeSGD cannot resume from a state of torch's SGD: the velocity of the two "
-                "differs by the learning rate. Load the weights alone (load_from without resume), "
-                "or resume with optimizer type 'SGD'"
+            allowed = "a state of CaffeSGD; the velocity of the two differs by the learning rate"
+            remedy = (
+                "Load the weights alone (load_from without resume), or resume with optimizer type "
+                "'SGD'."
             )
+            raise ValueError(wrong("CaffeSGD", "a state of torch's SGD", allowed, remedy))
         super().load_state_dict(state_dict)
 
     @torch.no_grad()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mmasg.errors import did_you_mean
+from mmasg.errors import did_you_mean, wrong
 
 #: Preset name -> (group name, patterns below the backbone). The group ``head``, which takes all
 #: parameters that no pattern names, always follows as the last one.
@@ -48,11 +48,6 @@ def preset_names() -> list[str]:
     return sorted([*_BACKBONE_GROUPS, *_MODEL_GROUPS])
 
 
-def preset_num_groups(name: str) -> int:
-    """Return how many groups a preset has, the last one (``head``) included."""
-    return len(preset_groups(name))
-
-
 def preset_groups(name: str, prefix: str = "backbone", lr_mult: float = 1.0) -> list[dict]:
     """Return the ``groups`` of a preset as :class:`LayerGroupOptimWrapperConstructor` takes them.
 
@@ -74,11 +69,10 @@ def preset_groups(name: str, prefix: str = "backbone", lr_mult: float = 1.0) -> 
     elif name in _BACKBONE_GROUPS:
         backbone_name, extra = name, []
     else:
-        raise ValueError(
-            f"optim_wrapper.paramwise_cfg.preset: got {name!r}, allowed are {preset_names()}."
-            f"{did_you_mean(name, preset_names())} For another backbone write "
-            "paramwise_cfg=dict(groups=[...])"
-        )
+        hint = did_you_mean(name, preset_names()).strip()
+        remedy = f"{hint} For another backbone write paramwise_cfg=dict(groups=[...]).".strip()
+        key, allowed = "optim_wrapper.paramwise_cfg.preset", ", ".join(preset_names())
+        raise ValueError(wrong(key, name, allowed, remedy))
     groups = [
         dict(name=group, patterns=[f"{prefix}.{p}" for p in patterns], lr_mult=lr_mult)
         for group, patterns in _BACKBONE_GROUPS[backbone_name]

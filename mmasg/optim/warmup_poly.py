@@ -8,6 +8,8 @@ from mmengine.optim.scheduler.lr_scheduler import LRSchedulerMixin
 from mmengine.optim.scheduler.param_scheduler import _ParamScheduler
 from mmengine.registry import PARAM_SCHEDULERS
 
+from mmasg.errors import wrong
+
 
 def warmup_poly_factor(
     step: int, max_iters: int, warmup_iters: int = 100, power: float = 0.9, clip: float = 0.8
@@ -41,60 +43,66 @@ class WarmupPolyLR(LRSchedulerMixin, _ParamScheduler):
 
     Args:
         optimizer (Optimizer | OptimWrapper): The optimizer, given by the runner.
-        max_iters (int): Iterations of the whole run, also where the run is shorter.
+        max_iters (int, optional): Iterations of the whole run. Defaults to the training's, which
+            the runner gives where the config says ``by_epoch=False``.
         warmup_iters (int): Iterations of warm-up. Defaults to 100.
         power (float): Exponent of the decay. Defaults to 0.9.
         offset (int): Added to the step: iteration ``i`` (from 0) trains at the factor of
             ``i + offset``. The paper's runs without a policy use 0, those with one 1.
             Defaults to 0.
         by_epoch (bool, optional): False, or left out: the schedule moves every iteration.
-        **kwargs: ``begin``, ``end``, ``last_step`` and ``verbose`` of mmengine's schedulers.
+        end (int, optional): Given by the runner, the iterations of the training.
+        **kwargs: ``begin``, ``last_step`` and ``verbose`` of mmengine's schedulers.
 
     Raises:
-        ValueError: A number is out of range, or ``by_epoch`` is True.
+        ValueError: A number is out of range, ``max_iters`` is not the training's, or ``by_epoch``
+            is True.
 
     Example::
 
-        param_scheduler = [dict(type='WarmupPolyLR', max_iters=100000)]
+        param_scheduler = [dict(type='WarmupPolyLR', by_epoch=False)]
     """
 
     def __init__(
         self,
         optimizer: Any,
-        max_iters: int,
+        max_iters: int | None = None,
         warmup_iters: int = 100,
         power: float = 0.9,
         offset: int = 0,
         by_epoch: bool | None = None,
+        end: int | None = None,
         **kwargs: Any,
     ) -> None:
+        key = "param_scheduler (WarmupPolyLR)"
         if by_epoch:
-            raise ValueError(
-                "param_scheduler: WarmupPolyLR got by_epoch=True, but it moves every iteration; "
-                "write by_epoch=False or leave it out, and give max_iters in iterations"
-            )
+            remedy = "Its numbers are iterations."
+            raise ValueError(wrong(f"{key}.by_epoch", True, "False, or left out", remedy))
+        if by_epoch is None:
+            # Without by_epoch=False in the config mmengine's runner takes the schedule for one by
+            # epochs, and their number is what it gives as ``end``.
+            end = None
+        length = end if max_iters is None else max_iters
+        if length is None:
+            remedy = "With by_epoch=False it is the training's by itself."
+            raise ValueError(wrong(f"{key}.max_iters", None, "a number of iterations", remedy))
+        if end is not None and end != length:
+            remedy = "Leave max_iters out."
+            raise ValueError(wrong(f"{key}.max_iters", length, f"{end}, the training's", remedy))
         for name, value, least in (
-            ("max_iters", max_iters, 1),
+            ("max_iters", length, 1),
             ("warmup_iters", warmup_iters, 1),
             ("offset", offset, 0),
         ):
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(
-                    f"param_scheduler: WarmupPolyLR got {name}={value!r}; it has to be an "
-                    f"integer of at least {least} (in iterations)"
-                )
+                raise ValueError(wrong(f"{key}.{name}", value, f"an integer from {least} on"))
         if not isinstance(power, (int, float)) or power <= 0:
-            raise ValueError(
-                f"param_scheduler: WarmupPolyLR got power={power!r}; it has to be a number above 0"
-            )
-        if by_epoch is None:
-            # Without by_epoch=False in the config mmengine's runner takes the schedule for one by
-            # epochs and passes their number as ``end``: the rate would stand still from then on.
-            kwargs.pop("end", None)
-        self.max_iters = max_iters
+            raise ValueError(wrong(f"{key}.power", power, "a number above 0"))
+        self.max_iters = length
         self.warmup_iters = warmup_iters
         self.power = power
         self.offset = offset
+        # It stands still by itself where the run ends.
         super().__init__(optimizer, by_epoch=False, **kwargs)
 
     def _get_value(self) -> list[float]:

@@ -96,8 +96,15 @@ def compile_step(runner):
 def test_compiled_student_gives_the_same_losses(tmp_path, how):
     # The eager backend traces as every backend does, and needs no C++ compiler.
     file = write_imagenet_file(tmp_path / "imagenet.pth", resnet18())
-    plain, recorder = train(config(tmp_path / "a", file, batch_size=2))
-    runner = build_runner(config(tmp_path / "b", file, batch_size=2))
+    # With the layer groups: the optimizer's step is traced, too.
+    groups = dict(
+        constructor="LayerGroupOptimWrapperConstructor", paramwise_cfg=dict(preset="resnet")
+    )
+    plain, compiled = (config(tmp_path / name, file, batch_size=2) for name in "ab")
+    for cfg in (plain, compiled):
+        cfg["optim_wrapper"].update(groups)
+    _, recorder = train(plain)
+    runner = build_runner(compiled)
     how(runner)
     log = []
     original = runner.call_hook

@@ -5,7 +5,8 @@ import pytest
 import torch
 from engine_toy import EngineToyModel, run_toy, toy_config
 from mmengine.hooks import Hook
-from mmengine.registry import HOOKS, MODELS
+from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.registry import HOOKS, MODELS, OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
 import mmasg.optim.layer_groups  # noqa: F401
@@ -108,9 +109,8 @@ def test_replay_gives_the_same_losses_and_gradients(tmp_path):
     from mmasg.guard import step_dump
 
     class Dump(NonFiniteLossHook):
-        def _all_finite(self, wrapper, with_gradients):
-            fine = super()._all_finite(wrapper, with_gradients)
-            return fine and self._pending[0]["iter"] != 3
+        def _all_finite(self, gradients):
+            return super()._all_finite(gradients) and self._pending[0]["iter"] != 3
 
     HOOKS.register_module(module=Dump, name="DumpFourth", force=True)
     cfg = config(tmp_path / "run")
@@ -146,8 +146,10 @@ def test_skip_leaves_the_step_out_and_counts(tmp_path):
     saved = torch.load(tmp_path / "run" / "iter_6.pth", weights_only=False)
     assert saved["message_hub"]["runtime_info"]["non_finite_steps"] == 3
     assert not list((tmp_path / "run").glob("non_finite*"))
-    # Detached: another training with this optimizer wrapper is not guarded twice.
-    assert "guarded" not in runner.optim_wrapper.step.__code__.co_name
+    # Detached: a later step of this optimizer is not guarded.
+    runner.model.backbone.weight.grad = torch.full_like(runner.model.backbone.weight, torch.inf)
+    runner.optim_wrapper.optimizer.step()
+    assert not runner.model.backbone.weight.isfinite().any()
 
 
 def test_other_hooks_see_the_last_good_losses(tmp_path):
@@ -167,6 +169,100 @@ def test_other_hooks_see_the_last_good_losses(tmp_path):
     run_toy(first)
     run_toy(config(tmp_path / "b", hooks=[Reader()], bad=[1], action="skip") | dict(resume=True))
     assert seen[6] == seen[5]
+
+
+def test_the_log_holds_no_mean_of_what_was_left_out(tmp_path):
+    # The very first step too, of which no good loss is known; and the norm that clipping logs.
+    cfg = config(tmp_path / "run", bad=[1, 4], action="skip")
+    cfg["optim_wrapper"]["clip_grad"] = dict(max_norm=1.0)
+    hub = run_toy(cfg).message_hub
+    for name in ("loss", "loss_aux", "raw", "grad_norm"):
+        history, counts = hub.get_scalar(f"train/{name}").data
+        assert len(history) == (4 if name == "grad_norm" else 5), name
+        assert all(map(math.isfinite, history)) and len(counts) == len(history), name
+
+
+def test_no_batch_is_kept_after_its_iteration(tmp_path):
+    alive = []
+
+    class Kept(Hook):
+        priority = "LOWEST"
+
+        def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+            (hook,) = [h for h in runner.hooks if isinstance(h, NonFiniteLossHook)]
+            alive.append(any(b is data_batch["inputs"] for b in held(vars(hook))))
+
+    run_toy(config(tmp_path / "run", hooks=[Kept()]))
+    assert alive == [False] * 6
+
+
+def held(value):
+    """Everything inside a hook's attributes."""
+    yield value
+    for inner in value.values() if isinstance(value, dict) else value:
+        if isinstance(inner, (dict, list, tuple)):
+            yield from held(inner)
+
+
+class TwoOptimizers:
+    """Builds an optimizer for each half of the toy."""
+
+    def __init__(self, optim_wrapper_cfg, paramwise_cfg=None):
+        self.counts = optim_wrapper_cfg["accumulative_counts"]
+
+    def __call__(self, model):
+        return OptimWrapperDict(
+            **{
+                name: OptimWrapper(torch.optim.SGD(part.parameters(), 0.05), self.counts)
+                for name, part in (("body", model.backbone), ("top", model.head))
+            }
+        )
+
+
+OPTIM_WRAPPER_CONSTRUCTORS.register_module(module=TwoOptimizers, force=True)
+
+
+@MODELS.register_module(force=True)
+class TwoStepModel(SpoiltToyModel):
+    """Makes two steps an iteration, one with each optimizer."""
+
+    def train_step(self, data, optim_wrapper):
+        data = self.data_preprocessor(data, True)
+        losses, log = self.parse_losses(self(**data, mode="loss"))
+        optim_wrapper["body"].update_params(losses)
+        optim_wrapper.zero_grad()
+        losses, log = self.parse_losses(self(**data, mode="loss"))
+        optim_wrapper["top"].update_params(losses)
+        return log
+
+
+def two_optimizers(folder, **kwargs):
+    cfg = config(folder, **kwargs)
+    cfg["model"]["type"] = "TwoStepModel"
+    cfg["optim_wrapper"] = dict(constructor="TwoOptimizers", accumulative_counts=1)
+    cfg["param_scheduler"] = None
+    return cfg
+
+
+def test_several_optimizers_are_guarded(tmp_path):
+    weights = Weights()
+    runner = run_toy(two_optimizers(tmp_path / "run", bad=[3, 10], hooks=[weights], action="skip"))
+    names = [n for n, _ in runner.model.named_parameters() if "norm" not in n]
+    at = [{n: w[n] for n in names} for w in weights.at] + [
+        {n: p for n, p in runner.model.named_parameters() if n in names}
+    ]
+    # Calls 3 and 10 of the model are iterations 2 (its first step) and 5 (its second).
+    body = [not torch.equal(a["backbone.weight"], b["backbone.weight"]) for a, b in pairs(at)]
+    top = [not torch.equal(a["head.weight"], b["head.weight"]) for a, b in pairs(at)]
+    assert body == [True, False, True, True, True, True]
+    assert top == [True, False, True, True, False, True]
+    assert runner.message_hub.get_info("non_finite_steps") == 2
+    with pytest.raises(NonFiniteLossError, match=r"  body\.0: rate 0\.05.*\n  top\.0: rate 0\.05"):
+        run_toy(two_optimizers(tmp_path / "stop", bad=[3]))
+
+
+def pairs(items):
+    return zip(items, items[1:], strict=False)
 
 
 def test_skipping_without_end_stops(tmp_path):
@@ -192,9 +288,9 @@ def test_nothing_changes_while_all_is_finite(tmp_path):
 
 
 def test_wrong_arguments_and_files(tmp_path):
-    with pytest.raises(ValueError, match="action must be one of stop, skip, got 'ignore'"):
+    with pytest.raises(ValueError, match="action: got 'ignore'; allowed: 'stop' or 'skip'"):
         NonFiniteLossHook(action="ignore")
-    with pytest.raises(ValueError, match="max_consecutive must be at least 1, got 0"):
+    with pytest.raises(ValueError, match="max_consecutive: got 0; allowed: an integer"):
         NonFiniteLossHook(max_consecutive=0)
     with pytest.raises(FileNotFoundError, match="no dump of a training step at"):
         load_step_dump(tmp_path / "missing.pth")

@@ -4,7 +4,7 @@ from mmengine.registry import MODELS
 from mmseg.utils import register_all_modules
 from torch import nn
 
-from mmasg.optim.group_presets import preset_groups, preset_names, preset_num_groups
+from mmasg.optim.group_presets import preset_groups, preset_names
 
 #: What each preset is made for: a backbone of mmseg's or ours, at its real names.
 BACKBONES = dict(
@@ -38,7 +38,7 @@ BACKBONES = dict(
     ],
 )
 def test_counts(name, count):
-    assert preset_num_groups(name) == count
+    assert len(preset_groups(name)) == count
     groups = preset_groups(name, lr_mult=0.1)
     assert [g["lr_mult"] for g in groups] == [0.1] * (count - 1) + [1.0]
     assert groups[-1]["name"] == "head" and groups[-1]["rest"]
@@ -73,7 +73,7 @@ def test_covers_its_backbone(name):
         ),
     )
     groups = wrapper.optimizer.param_groups
-    assert len(groups) == preset_num_groups(name)
+    assert len(groups) == len(preset_groups(name))
     head = {id(p) for p in groups[-1]["params"]}
     fallen = [n for n, p in model.backbone.named_parameters() if id(p) in head]
     # Of the backbone, only the norms that Swin and nothing else puts on its outputs are new.
@@ -89,5 +89,5 @@ def test_prefix():
 
 
 def test_unknown_name():
-    with pytest.raises(ValueError, match=r"got 'vgg', allowed are \[.*Did you mean 'vgg16'\?.*gro"):
+    with pytest.raises(ValueError, match=r"got 'vgg'; allowed: .*Did you mean 'vgg16'\?.*gro"):
         preset_groups("vgg")

@@ -1,7 +1,18 @@
+import re
+
 import pytest
 import torch
+from mmengine.config import ConfigDict
 from mmengine.optim import build_optim_wrapper
-from seg_toy import build_runner, log_text, resnet18, segmentor, toy_config
+from mmengine.registry import MODELS
+from mmseg.utils import register_all_modules
+from seg_toy import (
+    build_runner,
+    log_text,
+    resnet18,
+    segmentor,
+    toy_config,
+)
 from torch import nn
 
 import mmasg  # noqa: F401
@@ -127,8 +138,7 @@ def test_a_shared_parameter_counts_once():
 
 
 def test_a_wrapped_model_is_unwrapped():
-    outer = nn.Module()
-    outer.module = Net()
+    outer = nn.DataParallel(Net())
     assert len(build(dict(groups=GROUPS), outer).optimizer.param_groups) == 3
 
 
@@ -147,23 +157,41 @@ def test_a_wrapped_model_is_unwrapped():
             dict(groups=GROUPS[:2]),
             r"2 trainable parameter\(s\) in no group: head\.weight, head\.bias.*rest=True",
         ),
-        (dict(groups=[*GROUPS, dict(name="more", rest=True)]), "one group at the most"),
-        (dict(groups=[GROUPS[0], dict(GROUPS[1], name="stem"), GROUPS[2]]), "names have to differ"),
+        (
+            dict(groups=[*GROUPS, dict(name="more", rest=True)]),
+            "rest=True in several groups; allowed: in one",
+        ),
+        (
+            dict(groups=[GROUPS[0], dict(GROUPS[1], name="stem"), GROUPS[2]]),
+            "allowed: every name once",
+        ),
         (
             dict(groups=[*GROUPS[:2], dict(name="h", patterns=["head.*"]), GROUPS[2]]),
-            r"groups\[3\] \('head'\) holds no trainable parameter: nothing is left for rest",
+            r"group\(s\) 'head' without a trainable parameter: nothing is left for rest=True",
         ),
-        (dict(groups=[dict(GROUPS[0], lr_mul=1), GROUPS[2]]), r"\['lr_mul'\].*mean 'lr_mult'\?"),
-        (dict(group=GROUPS), r"unknown key\(s\) \['group'\].*Did you mean 'groups'\?.*_delete_"),
-        (dict(), "either 'groups' or 'preset', got neither"),
-        (dict(groups=GROUPS, preset="resnet"), "either 'groups' or 'preset', got both"),
-        (dict(groups=GROUPS, lr_mult=0.1), r"\['lr_mult'\] belong to 'preset'"),
-        (dict(preset="resnt"), r"got 'resnt', allowed are .*Did you mean 'resnet'\?"),
+        (
+            dict(groups=[dict(GROUPS[0], lr_mul=1), GROUPS[2]]),
+            r"groups\[0\]\.lr_mul: no such key.*mean 'lr_mult'\?",
+        ),
+        (
+            dict(group=GROUPS),
+            r"paramwise_cfg\.group: no such key.*Did you mean 'groups'\?.*_delete_",
+        ),
+        (dict(), r"paramwise_cfg: got \[\]; allowed: one of 'groups' and 'preset'"),
+        (dict(groups=GROUPS, preset="resnet"), r"got \['groups', 'preset'\]; allowed: one of"),
+        (
+            dict(groups=GROUPS, lr_mult=0.1),
+            r"paramwise_cfg\.lr_mult: got 0\.1; allowed: beside 'preset' only",
+        ),
+        (dict(preset="resnt"), r"got 'resnt'; allowed: .*Did you mean 'resnet'\?"),
         (dict(preset="resnet", lr_mult=-1), r"paramwise_cfg\.lr_mult: got -1"),
         (dict(preset="resnet"), r"pattern 'backbone\.conv1\.\*' .*matches no parameter"),
         (dict(groups=[dict(patterns=["stem.*"])]), r"groups\[0\]\.name: got None"),
-        (dict(groups=[dict(name="a", patterns=["*"], rest=True)]), "patterns.*or rest=True.*both"),
-        (dict(groups=[dict(name="a")]), "or rest=True.*neither"),
+        (
+            dict(groups=[dict(name="a", patterns=["*"], rest=True)]),
+            "patterns.*or rest=True.*not both",
+        ),
+        (dict(groups=[dict(name="a")]), "or rest=True.*not neither"),
         (dict(groups=[dict(name="a", rest=True, lr_mult="x")]), r"groups\[0\]\.lr_mult: got 'x'"),
         (dict(groups=[dict(name="a", rest=True, decay_mult=-2)]), r"decay_mult: got -2"),
         (
@@ -183,7 +211,7 @@ def test_errors_by_message(paramwise, message):
     [
         ([], "non-empty list"),
         ("stem", "non-empty list"),
-        (["stem.*"], r"groups\[0\]: got 'stem\.\*'; it has to be dict"),
+        (["stem.*"], r"groups\[0\]: got 'stem\.\*'; allowed: dict"),
         ([dict(name="a", patterns="stem.*")], r"patterns: got 'stem\.\*'; .*list of strings"),
     ],
 )
@@ -195,17 +223,57 @@ def test_wrong_types(groups, message):
 def test_a_group_that_is_frozen_as_a_whole():
     model = Net()
     model.body.requires_grad_(False)
-    with pytest.raises(ValueError, match=r"\('body'\) holds no trainable .*frozen.*unfreeze"):
+    with pytest.raises(
+        ValueError, match=r"'body' without a trainable .*frozen.*frozen_stages.*or leave the group"
+    ):
         build(dict(groups=GROUPS), model)
 
 
+def test_a_preset_whose_first_layers_are_frozen():
+    # The message can be followed: what it says to write builds.
+    register_all_modules(init_default_scope=False)
+    model = nn.Module()
+    model.backbone = MODELS.build(resnet18(frozen_stages=1))
+    model.backbone.train()  # mmseg freezes there
+    model.head = nn.Conv2d(64, 2, 1)
+    with pytest.raises(ValueError, match=r"preset: group\(s\) 'conv1', 'bn1', 'layer1'") as caught:
+        build(dict(preset="resnet", lr_mult=0.1), model)
+    written = re.search(r"other groups: groups=(\[.*\])\.$", str(caught.value))[1]
+    groups = build(dict(groups=eval(written)), model).optimizer.param_groups
+    assert [g["group_name"] for g in groups] == ["layer2", "layer3", "layer4", "head"]
+    assert [g["lr"] for g in groups] == pytest.approx([0.01, 0.01, 0.01, 0.1])
+
+
+def test_several_optimizers():
+    one = dict(optimizer=dict(type="SGD", lr=0.1))
+    with pytest.raises(ValueError, match=r"got \['generator', 'critic'\]; allowed: one optimizer"):
+        build_optim_wrapper(
+            Net(),
+            dict(
+                constructor="LayerGroupOptimWrapperConstructor",
+                generator=one,
+                critic=one,
+                paramwise_cfg=dict(groups=GROUPS),
+            ),
+        )
+
+
+def test_the_optimizers_groups_are_plain_dicts():
+    # torch.compile cannot trace ConfigDicts (tests/consistency/test_sharded_and_compiled.py).
+    optimizer = ConfigDict(type="SGD", lr=0.1, weight_decay=0.01)
+    groups = build(dict(groups=GROUPS), optimizer=optimizer).optimizer.param_groups
+    assert [type(group) for group in groups] == [dict] * 3
+
+
 def test_decay_mult_needs_weight_decay():
-    with pytest.raises(ValueError, match=r"groups \['body'\] have a decay_mult, .*no weight_decay"):
+    with pytest.raises(
+        ValueError, match=r"weight_decay: got None; .*groups \['body'\] .* have a decay_mult"
+    ):
         build(dict(groups=GROUPS), optimizer=dict(type="SGD", lr=0.1))
 
 
 def test_rate_is_needed():
-    with pytest.raises(ValueError, match=r"optimizer\.lr is missing"):
+    with pytest.raises(ValueError, match=r"optimizer\.lr: got None; allowed: a rate"):
         build(dict(groups=GROUPS[::2]), optimizer=dict(type="AdamW"))
 
 

@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from seg_toy import resnet18, segmentor, toy_config, train
 
@@ -72,34 +73,56 @@ def test_a_rate_changed_elsewhere_does_not_compound():
     assert optim.optimizer.param_groups[0]["lr"] == pytest.approx(warmup_poly_factor(7, 40, 10))
 
 
-def test_runner_trains_at_it_and_resumes(tmp_path):
-    def config(folder, iters, **extra):
-        return toy_config(
-            tmp_path / folder,
-            segmentor(resnet18()),
-            max_iters=iters,
-            param_scheduler=[dict(type="WarmupPolyLR", max_iters=10, warmup_iters=4)],
-            default_hooks=dict(checkpoint=dict(type="CheckpointHook", by_epoch=False, interval=3)),
-            **extra,
-        )
+class Stop(Hook):
+    """Ends a training as a kill would, after the checkpoint."""
 
-    _, whole = train(config("whole", 6))
-    expected = [0.01 * warmup_poly_factor(i, 10, 4) for i in range(6)]
+    priority = "LOWEST"
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == 2:
+            raise KeyboardInterrupt
+
+
+def config(folder, **extra):
+    return toy_config(
+        folder,
+        segmentor(resnet18()),
+        max_iters=6,
+        default_hooks=dict(checkpoint=dict(type="CheckpointHook", by_epoch=False, interval=3)),
+        **extra,
+    )
+
+
+def test_runner_trains_at_it_and_resumes(tmp_path):
+    # The length of the run is the runner's to know.
+    schedule = [dict(type="WarmupPolyLR", by_epoch=False, warmup_iters=4)]
+    _, whole = train(config(tmp_path / "whole", param_scheduler=schedule))
+    expected = [0.01 * warmup_poly_factor(i, 6, 4) for i in range(6)]
     np.testing.assert_allclose([r[0] for r in whole.rates], expected, rtol=1e-7)
-    train(config("parts", 3))
-    _, resumed = train(config("parts", 6, resume=True))
+    with pytest.raises(KeyboardInterrupt):
+        train(config(tmp_path / "parts", param_scheduler=schedule, hooks=[dict(type=Stop)]))
+    _, resumed = train(config(tmp_path / "parts", param_scheduler=schedule, resume=True))
     np.testing.assert_allclose([r[0] for r in resumed.rates], expected[3:], rtol=1e-7)
+
+
+def test_another_length_than_the_runs_is_an_error(tmp_path):
+    message = r"max_iters: got 10; allowed: 6, the training's\. Leave max_iters out"
+    schedule = [dict(type="WarmupPolyLR", by_epoch=False, max_iters=10)]
+    with pytest.raises(ValueError, match=message):
+        train(config(tmp_path / "run", param_scheduler=schedule))
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (dict(max_iters=10, by_epoch=True), "by_epoch=True, but it moves every iteration"),
-        (dict(max_iters=0), "max_iters=0; it has to be an integer of at least 1"),
-        (dict(max_iters=1e5), "max_iters=100000.0; it has to be an integer"),
-        (dict(max_iters=10, warmup_iters=0), "warmup_iters=0"),
-        (dict(max_iters=10, offset=-1), "offset=-1; it has to be an integer of at least 0"),
-        (dict(max_iters=10, power=0), "power=0; it has to be a number above 0"),
+        (dict(max_iters=10, by_epoch=True), "by_epoch: got True; allowed: False, or left out"),
+        (dict(), "max_iters: got None; allowed: a number of iterations. With by_epoch=False"),
+        (dict(end=1), "max_iters: got None"),  # epochs, which the runner gives without by_epoch
+        (dict(max_iters=0), "max_iters: got 0; allowed: an integer from 1 on"),
+        (dict(max_iters=1e5), "max_iters: got 100000.0; allowed: an integer"),
+        (dict(max_iters=10, warmup_iters=0), "warmup_iters: got 0"),
+        (dict(max_iters=10, offset=-1), "offset: got -1; allowed: an integer from 0 on"),
+        (dict(max_iters=10, power=0), "power: got 0; allowed: a number above 0"),
     ],
 )
 def test_errors(options, message):

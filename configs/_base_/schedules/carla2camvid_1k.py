@@ -8,9 +8,7 @@ optim_wrapper = dict(
     constructor="LayerGroupOptimWrapperConstructor",
     optimizer=dict(type="AdamW", lr=1e-3, weight_decay=0.01),
 )
-param_scheduler = [
-    dict(type="WarmupPolyLR", by_epoch=False, max_iters=max_iters, warmup_iters=50, power=0.9)
-]
+param_scheduler = [dict(type="WarmupPolyLR", by_epoch=False, warmup_iters=50, power=0.9)]
 default_hooks = dict(
     timer=dict(type="IterTimerHook"),
     logger=dict(type="LoggerHook", interval=20, log_metric_by_epoch=False),

@@ -8,9 +8,7 @@ optim_wrapper = dict(
     constructor="LayerGroupOptimWrapperConstructor",
     optimizer=dict(type="SGD", lr=1e-3, momentum=0.9, weight_decay=5e-4),
 )
-param_scheduler = [
-    dict(type="WarmupPolyLR", by_epoch=False, max_iters=max_iters, warmup_iters=100, power=0.9)
-]
+param_scheduler = [dict(type="WarmupPolyLR", by_epoch=False, warmup_iters=100, power=0.9)]
 # The last checkpoint is the one that counts: choosing by the target's labels is an oracle.
 default_hooks = dict(
     timer=dict(type="IterTimerHook"),

@@ -8,9 +8,7 @@ optim_wrapper = dict(
     constructor="LayerGroupOptimWrapperConstructor",
     optimizer=dict(type="SGD", lr=0.05, momentum=0.9, weight_decay=5e-4),
 )
-param_scheduler = [
-    dict(type="WarmupPolyLR", by_epoch=False, max_iters=max_iters, warmup_iters=30, power=0.9)
-]
+param_scheduler = [dict(type="WarmupPolyLR", by_epoch=False, warmup_iters=30, power=0.9)]
 default_hooks = dict(
     timer=dict(type="IterTimerHook"),
     logger=dict(type="LoggerHook", interval=10, log_metric_by_epoch=False),

@@ -11,8 +11,4 @@ optim_wrapper = dict(
     constructor="LayerGroupOptimWrapperConstructor",
     optimizer=dict(type="CaffeSGD", lr=0.02, momentum=0.9, weight_decay=5e-4),
 )
-param_scheduler = [
-    dict(
-        type="WarmupPolyLR", by_epoch=False, max_iters=max_epochs * iters_per_epoch, warmup_iters=10
-    )
-]
+param_scheduler = [dict(type="WarmupPolyLR", by_epoch=False, warmup_iters=10)]

@@ -8,4 +8,4 @@ optim_wrapper = dict(
     constructor="LayerGroupOptimWrapperConstructor",
     optimizer=dict(type="CaffeSGD", lr=1e-4, momentum=0.9, weight_decay=5e-4),
 )
-param_scheduler = [dict(type="WarmupPolyLR", by_epoch=False, max_iters=30 * 4763)]
+param_scheduler = [dict(type="WarmupPolyLR", by_epoch=False)]
