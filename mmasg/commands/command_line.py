@@ -10,6 +10,7 @@ import torch
 from mmengine.config import Config, DictAction
 from mmengine.device import is_cuda_available, is_musa_available, is_npu_available
 
+from mmasg.datasets.pad_evenly import take_mean
 from mmasg.errors import did_you_mean
 
 from .cpu_processes import join_on_cpu
@@ -38,10 +39,12 @@ def read_config(args: argparse.Namespace) -> Config:
     """Read the config that a command names and fill in what the command line says.
 
     ``work_dir`` is ``--work-dir``, else the config's own, else ``work_dirs/<config name>``.
-    Without an accelerator, several processes talk through gloo.
+    Without an accelerator, several processes talk through gloo. ``PadEvenly`` gets the mean of
+    the model's data preprocessor.
 
     Raises:
         FileNotFoundError: No config of that name; names those that are near.
+        ValueError: ``PadEvenly`` has another mean than the model's data preprocessor.
     """
     if "LOCAL_RANK" not in os.environ:
         os.environ["LOCAL_RANK"] = str(args.local_rank)
@@ -50,6 +53,7 @@ def read_config(args: argparse.Namespace) -> Config:
     cfg.launcher = args.launcher
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
+    take_mean(cfg)
     if args.work_dir is not None:
         cfg.work_dir = args.work_dir
     elif cfg.get("work_dir") is None:

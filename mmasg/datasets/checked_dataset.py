@@ -19,6 +19,7 @@ from mmseg.datasets import BaseSegDataset, CityscapesDataset
 from mmasg.errors import first_of, wrong
 from mmasg.files.listing import describe_folder, list_files
 
+from .class_maps import ids_by_name
 from .split_files import read_split
 
 MINIATURE_COMMAND = "python tools/dataset_converters/miniature.py (makes the miniature data)"
@@ -72,6 +73,15 @@ class CheckedSegDataset(BaseSegDataset):
         self.check_files = check_files
         super().__init__(**{**copy.deepcopy(self.defaults), **kwargs})
         _pack_domain(self.pipeline)
+        by_name = ids_by_name(self)
+        if by_name:
+            moved = [
+                f"{old} ({cls}) becomes {by_name[1][old]}" for old, cls in enumerate(by_name[0])
+            ]
+            self._warn(
+                "metainfo.classes are a part of the registered ones, so ids in the label files are "
+                f"mapped by name: {first_of(moved, 19)}"
+            )
 
     def load_data_list(self) -> list[dict]:
         """Lists the samples, after every check.

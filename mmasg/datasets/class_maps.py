@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from mmseg.datasets import CityscapesDataset
+from typing import Any
+
+from mmseg.datasets import BaseSegDataset, CityscapesDataset
 
 IGNORE = 255
 CLASSES: tuple[str, ...] = CityscapesDataset.METAINFO["classes"]
@@ -75,6 +77,24 @@ _MAPILLARY = {
     "motorcycle": ("Motorcycle",),
     "bicycle": ("Bicycle",),
 }
+
+
+def ids_by_name(dataset: Any) -> tuple[tuple[str, ...], dict[int, int]] | None:
+    """Says what ids become where MMSegmentation maps them by class names.
+
+    Args:
+        dataset: A data set, built.
+
+    Returns:
+        The registered classes, and the new id of every old one; None where ids stay as they are,
+        or where the data set has a map of its own (Mapillary's).
+    """
+    if not isinstance(dataset, BaseSegDataset) or not dataset.label_map:
+        return None
+    mapper = next(base for base in type(dataset).__mro__ if "get_label_map" in vars(base))
+    if mapper is not BaseSegDataset:
+        return None
+    return tuple(type(dataset).METAINFO["classes"]), dataset.label_map
 
 
 def mapillary_ids(names: tuple[str, ...]) -> dict[int, int]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
+from typing import Any
 
 import numpy as np
 from mmcv.transforms import BaseTransform
 from mmengine.registry import TRANSFORMS
+
+from mmasg.errors import wrong
 
 
 @TRANSFORMS.register_module()
@@ -23,7 +26,8 @@ class PadEvenly(BaseTransform):
 
     Args:
         size (Sequence[int]): Least (height, width) of the result, in pixels.
-        mean (Sequence[float]): The data preprocessor's ``mean``, in its (RGB) order.
+        mean (Sequence[float]): The data preprocessor's ``mean``, in its (RGB) order. Commands of
+            ours fill it in from the model (:func:`take_mean`). Defaults to ImageNet's.
         bgr (bool): Whether images are BGR here, as mmcv loads them. Defaults to True.
         seg_pad_val (int): Label of padded pixels. Defaults to 255, the ignored one.
 
@@ -39,14 +43,10 @@ class PadEvenly(BaseTransform):
         seg_pad_val: int = 255,
     ) -> None:
         if len(size) != 2 or min(size) < 1:
-            raise ValueError(
-                f"PadEvenly.size: got {size!r}; it has to be (height, width) in pixels"
-            )
+            raise ValueError(wrong("PadEvenly.size", size, "(height, width) in pixels"))
         if len(mean) != 3:
-            raise ValueError(
-                f"PadEvenly.mean: got {mean!r}; it has to be the data preprocessor's mean, three "
-                "numbers in RGB order"
-            )
+            allowed = "the data preprocessor's mean, three numbers in RGB order"
+            raise ValueError(wrong("PadEvenly.mean", mean, allowed))
         self.size = tuple(size)
         self.value = tuple(mean[::-1] if bgr else mean)
         self.seg_pad_val = seg_pad_val
@@ -67,3 +67,31 @@ class PadEvenly(BaseTransform):
                 results[key] = np.pad(results[key], pads, constant_values=self.seg_pad_val)
         results["img_shape"] = results["img"].shape[:2]
         return results
+
+
+def take_mean(config: MutableMapping[str, Any]) -> None:
+    """Give every ``PadEvenly`` of a config the mean that its model subtracts.
+
+    Args:
+        config: A whole config; ``mean`` is filled in where it is left out.
+
+    Raises:
+        ValueError: A ``mean`` is given that the model's data preprocessor does not have.
+    """
+    model = config.get("model")
+    preprocessor = model.get("data_preprocessor") if isinstance(model, MutableMapping) else None
+    mean = (preprocessor or config.get("data_preprocessor") or {}).get("mean")
+    if mean is None:
+        return
+    todo: list[tuple[str, Any]] = [(key, config[key]) for key in config if key != "model"]
+    while todo:
+        key, part = todo.pop()
+        if isinstance(part, (list, tuple)):
+            todo += [(f"{key}[{index}]", inner) for index, inner in enumerate(part)]
+        elif isinstance(part, MutableMapping):
+            todo += [(f"{key}.{name}", inner) for name, inner in part.items()]
+            if part.get("type") in ("PadEvenly", PadEvenly):
+                given = part.setdefault("mean", list(mean))
+                if list(given) != list(mean):
+                    allowed = f"model.data_preprocessor.mean, {list(mean)}"
+                    raise ValueError(wrong(f"{key}.mean", given, allowed, "Leave it out."))

@@ -203,6 +203,16 @@ def test_some_images_in_capitals_are_said(tmp_path, monkeypatch):
     assert "1 images do not end in '.png' (img_suffix): 00007.PNG; left out" in text
 
 
+def test_ids_that_are_mapped_by_name_are_said(tmp_path, monkeypatch):
+    said = []
+    monkeypatch.setattr(checked_dataset, "print_log", lambda text, **_: said.append(text))
+    part = dict(classes=["building", "car"])
+    GTA5Dataset(data_root=str(gta5(tmp_path)), pipeline=[], metainfo=part)
+    assert "mapped by name: 0 (road) becomes 255, 1 (sidewalk) becomes 255, 2 (buil" in said[0]
+    GTA5Dataset(data_root=str(tmp_path), pipeline=[])
+    assert len(said) == 1
+
+
 def test_linked_folders_and_names_behind_a_second_link(tmp_path):
     gta5(tmp_path / "disk")
     for part in ("images", "labels"):

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import TRANSFORMS
 from mmseg.models import SegDataPreProcessor
 
-from mmasg.datasets.pad_evenly import PadEvenly
+from mmasg.datasets.pad_evenly import PadEvenly, take_mean
 
 MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 
@@ -59,9 +60,30 @@ def test_one_side_alone_and_rgb():
 
 
 def test_errors():
-    with pytest.raises(ValueError, match=r"PadEvenly\.size: got \(7,\); it has to be \(height"):
+    with pytest.raises(ValueError, match=r"PadEvenly\.size: got \(7,\); allowed: \(height"):
         PadEvenly(size=(7,))
     with pytest.raises(ValueError, match=r"size: got \(0, 4\)"):
         PadEvenly(size=(0, 4))
-    with pytest.raises(ValueError, match=r"mean: got \(127,\); it has to be .*three numbers in"):
+    with pytest.raises(ValueError, match=r"mean: got \(127,\); allowed: .*three numbers in"):
         PadEvenly(size=(4, 4), mean=(127,))
+
+
+def test_the_mean_comes_from_the_model():
+    step = dict(type="PadEvenly", size=(4, 4))
+    nested = dict(type="KeyedRandomnessDataset", dataset=dict(pipeline=[dict(step)]))
+    config = Config(
+        dict(
+            model=dict(data_preprocessor=dict(mean=[127.0] * 3)),
+            train_pipeline=[step],
+            train_dataloader=dict(dataset=nested),
+        )
+    )
+    take_mean(config)
+    assert config.train_dataloader.dataset.dataset.pipeline[0].mean == [127.0] * 3
+    config.train_dataloader.dataset.dataset.pipeline[0].mean = [1, 2, 3]
+    key = r"train_dataloader\.dataset\.dataset\.pipeline\[0\]\.mean: got \[1, 2, 3\]; allowed"
+    with pytest.raises(ValueError, match=rf"{key}: model.data_preprocessor.mean, \[127.0"):
+        take_mean(config)
+    bare = dict(train_pipeline=[dict(step)])
+    take_mean(bare)
+    assert "mean" not in bare["train_pipeline"][0]

@@ -66,3 +66,25 @@ def test_a_folder_that_cannot_be_read_is_an_error(tmp_path):
             list_files(tmp_path)
     finally:
         (tmp_path / "closed").chmod(0o755)
+
+
+def test_whoever_lists_images_follows_links(tmp_path):
+    """Predicting, class folders and agreement images; converters and data sets have tests."""
+    from mmasg.consistency.agreement import Agreement
+    from mmasg.datasets.folder_classification import FolderClassificationDataset
+    from mmasg.prediction.images import find_images
+
+    touch(tmp_path / "disk/deep/1.JPG")
+    root = tmp_path / "root"
+    touch(root / "bus/2.webp")
+    (root / "axe").symlink_to(tmp_path / "disk")
+    (root / "bus/up").symlink_to(root)
+    assert [path.name for path in map(root.joinpath, list_files(root))] == ["1.JPG", "2.webp"]
+    found = find_images(str(root))
+    assert "1.JPG" in str(found) and "2.webp" in str(found) and len(found) == 2
+    dataset = FolderClassificationDataset(str(root))
+    labels = [dataset.get_data_info(index)["gt_label"] for index in range(len(dataset))]
+    assert (dataset.classes, labels) == (["axe", "bus"], [0, 1])
+    Agreement(images=str(root)).check(None)
+    with pytest.raises(FileNotFoundError, match="no image in"):
+        Agreement(images=str(tmp_path / "none")).check(None)

@@ -10,8 +10,8 @@ from typing import Any
 
 from mmengine.config import ConfigDict
 from mmengine.registry import DATASETS
-from mmseg.datasets import BaseSegDataset
 
+from mmasg.datasets.class_maps import ids_by_name
 from mmasg.files.loading import leaves, turns_images
 
 from .files import Sample
@@ -165,7 +165,7 @@ def _list_leaf(dataset: Any, listing: Listing) -> None:
         return
     listing.classes = classes
     listing.ignore_index = getattr(dataset, "ignore_index", 255)
-    listing.by_name = _by_name(dataset)
+    listing.by_name = ids_by_name(dataset)
     try:
         infos = [dataset.get_data_info(index) for index in range(len(dataset))]
     except Exception as error:
@@ -188,17 +188,6 @@ def _list_leaf(dataset: Any, listing: Listing) -> None:
                 turns=listing.turns,
             )
         )
-
-
-def _by_name(dataset: Any) -> tuple[tuple[str, ...], dict[int, int]] | None:
-    """The registered classes and the map of ids, where MMSegmentation made it from names."""
-    if not isinstance(dataset, BaseSegDataset) or not dataset.label_map:
-        return None
-    mapper = next(base for base in type(dataset).__mro__ if "get_label_map" in vars(base))
-    # A data set that reads ids of its own (Mapillary's) says by itself what they become.
-    if mapper is not BaseSegDataset:
-        return None
-    return tuple(type(dataset).METAINFO["classes"]), dataset.label_map
 
 
 def _text(error: BaseException) -> str:
