@@ -80,7 +80,7 @@ def test_whoever_lists_images_follows_links(tmp_path):
     (root / "axe").symlink_to(tmp_path / "disk")
     (root / "bus/up").symlink_to(root)
     assert [path.name for path in map(root.joinpath, list_files(root))] == ["1.JPG", "2.webp"]
-    found = find_images(str(root))
+    found = find_images(str(root), tmp_path / "out")
     assert "1.JPG" in str(found) and "2.webp" in str(found) and len(found) == 2
     dataset = FolderClassificationDataset(str(root))
     labels = [dataset.get_data_info(index)["gt_label"] for index in range(len(dataset))]
