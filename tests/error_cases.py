@@ -6,7 +6,6 @@ is at fault, and the beginning of the remedy.
 
 import argparse
 import os
-import pickle
 from pathlib import Path
 
 import engine_toy
@@ -22,7 +21,6 @@ from mmasg.commands.command_line import enable_amp, read_config
 from mmasg.datasets.gta5 import GTA5Dataset
 from mmasg.datasets.visda import VisDADataset
 from mmasg.guard.run_check import check_run
-from mmasg.guard.step_dump import load_step_dump
 from mmasg.guard.training_check import TrainingCheckHook
 from mmasg.l2o.policy_file import build_policy
 from mmasg.optim.caffe_sgd import CaffeSGD
@@ -204,103 +202,6 @@ def _(folder, patch):
     engine_toy.run_toy(config)
 
 
-# -- checkpoints ----------------------------------------------------------------------------------
-
-
-def with_load_from(folder, write):
-    path = folder / "start.pth"
-    config = toy(folder)
-    write(path)
-    start(config | dict(load_from=str(path)))
-
-
-@case("Checkpoints", "`load_from` names no file", "load_from", "Check the path")
-def _(folder, patch):
-    with_load_from(folder, lambda path: None)
-
-
-@case("Checkpoints", "`load_from` with pickled code", "load_from", "Ask its author")
-def _(folder, patch):
-    with_load_from(folder, lambda path: torch.save(dict(state_dict={}, x=Code()), path))
-
-
-@case("Checkpoints", "`load_from` is a bare pickle with code", "load_from", "Ask its author")
-def _(folder, patch):
-    with_load_from(folder, lambda path: path.write_bytes(pickle.dumps(Code(), protocol=2)))
-
-
-@case("Checkpoints", "`load_from` is truncated", "load_from", "Download or copy it again")
-def _(folder, patch):
-    with_load_from(folder, lambda path: path.write_bytes((folder / "r18.pth").read_bytes()[:5000]))
-
-
-@case("Checkpoints", "`load_from` is no checkpoint", "load_from", "Download or copy it again")
-def _(folder, patch):
-    with_load_from(folder, lambda path: path.write_text("<html>404 not found</html>"))
-
-
-def resumed(folder, first=None, second=None, break_=None):
-    def config(change):
-        config = engine_toy.toy_config(folder / "run", max_iters=6)
-        config["default_hooks"]["checkpoint"].update(type="AtomicCheckpointHook", interval=3)
-        (change or (lambda c: None))(config)
-        return config
-
-    engine_toy.run_toy(config(first))
-    if break_ is not None:
-        break_()
-    again = config(second)
-    again["resume"] = True
-    engine_toy.run_toy(again)
-
-
-@case("Checkpoints", "`--resume` in the work dir of another model", "work_dir", "--work-dir")
-def _(folder, patch):
-    resumed(folder, second=lambda c: c["model"].update(width=8))
-
-
-@case("Checkpoints", "`--resume` with other layer groups", "paramwise_cfg", "--work-dir")
-def _(folder, patch):
-    def groups(config):
-        named = [dict(name="body", patterns=["backbone.*"]), dict(name="rest", rest=True)]
-        config["optim_wrapper"].update(
-            constructor="LayerGroupOptimWrapperConstructor", paramwise_cfg=dict(groups=named)
-        )
-
-    resumed(folder, second=groups)
-
-
-@case("Checkpoints", "`--resume` where no checkpoint is whole", "last_checkpoint", "Start anew")
-def _(folder, patch):
-    def truncate():
-        for path in (folder / "run").glob("*.pth"):
-            path.write_bytes(path.read_bytes()[:100])
-
-    resumed(folder, break_=truncate)
-
-
-@case("Checkpoints", "`--resume` within an epoch, with another batch size", "epochs of", "Resume")
-def _(folder, patch):
-    def epochs(batch_size):
-        def change(config):
-            config["train_cfg"] = dict(type="ResumableEpochBasedTrainLoop", max_epochs=1)
-            config["train_dataloader"].update(
-                batch_size=batch_size, sampler=dict(type="KeyedDefaultSampler")
-            )
-            config["default_hooks"]["checkpoint"]["save_last"] = False
-            config["default_hooks"]["checkpoint"]["interval"] = 4
-
-        return change
-
-    resumed(folder, first=epochs(4), second=epochs(12))
-
-
-@case("Checkpoints", "a dump to replay that is something else", "r18.pth", "NonFiniteLossHook")
-def _(folder, patch):
-    toy(folder)
-    load_step_dump(folder / "r18.pth")
-
-
 # -- the consistency loss -------------------------------------------------------------------------
 
 
@@ -447,6 +348,15 @@ def _(folder, patch):
 def _(folder, patch):
     torch.save(dict(state_dict=Code()), folder / "policy.pth")
     with_policy(folder, policy=str(folder / "policy.pth"), window=1)
+
+
+@case("Policy", "a policy file with a weight that is no number", "policy.pth", "export the policy")
+def _(folder, patch):
+    path = write_policy(folder / "policy.pth", num_groups=3)
+    state = torch.load(path)["state_dict"]
+    state["critic.bias"].fill_(float("nan"))
+    torch.save(dict(state_dict=state), path)
+    with_policy(folder, policy=str(path), window=1)
 
 
 @case("Policy", "a checkpoint of a network in the policy's place", "r18.pth", "Give a checkpoint")

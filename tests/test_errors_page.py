@@ -8,6 +8,7 @@ import re
 import traceback
 from pathlib import Path
 
+import error_cases_checkpoints  # noqa: F401  (adds its cases)
 import error_cases_comparisons  # noqa: F401  (adds its cases)
 import error_cases_data  # noqa: F401  (adds its cases)
 import error_cases_taxonomy  # noqa: F401  (adds its cases)
@@ -21,8 +22,7 @@ HEAD = """# Wrong inputs and what they give
 
 Each row is provoked by the test suite (`tests/error_cases.py`), which also writes this page:
 `UPDATE_DOCS=1 python -m pytest tests/test_errors_page.py`. Paths are shortened to `DIR`, lists of
-names to their first lines. Checkpoints with pickled code are found before anything in them runs;
-`MMASG_TRUST_CHECKPOINTS=1` loads them all the same, for files that you have made yourself.
+names to their first lines. Checkpoints with pickled code are found before anything in them runs.
 
 | Where | Input | Error |
 | --- | --- | --- |

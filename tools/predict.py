@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mmengine.config import DictAction
 
-from mmasg.commands.command_line import read_config
+from mmasg.commands.command_line import add_fit_arguments, read_config
 from mmasg.errors import first_of, wrong
 from mmasg.prediction.images import find_images
 from mmasg.prediction.predictor import Predictor, choose_device
@@ -29,6 +29,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--opacity", type=float, default=0.6, help="of the painted classes, 0 to 1")
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE")
+    add_fit_arguments(parser)
     args = parser.parse_args()
     args.work_dir, args.launcher, args.local_rank = args.out, "none", 0
     return args
@@ -43,7 +44,9 @@ def main() -> int:
     device = choose_device(args.device)
     root = Path(args.images) if Path(args.images).is_dir() else Path(args.images).parent
     images = find_images(args.images, args.out)
-    predictor = Predictor(cfg, args.checkpoint, device)
+    predictor = Predictor(
+        cfg, args.checkpoint, device, allow_partial=args.allow_partial, prefix=args.prefix
+    )
     failed = predictor.write(images, root, Path(args.out), args.opacity)
     print(f"{len(images) - len(failed)} image(s) predicted; the results are in {args.out}")
     if failed:

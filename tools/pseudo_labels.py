@@ -16,7 +16,7 @@ from mmengine.registry import MODELS
 
 from mmasg.adaptation.pseudo_labels import shrunk_to, write_pseudo_labels
 from mmasg.adaptation.target_frames import TargetFrames
-from mmasg.commands.command_line import read_config
+from mmasg.commands.command_line import add_fit_arguments, read_config
 from mmasg.prediction.image_prediction import load_weights
 
 
@@ -33,6 +33,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--show-dir", help="write pictures of frame and label into this folder")
     parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE")
+    add_fit_arguments(parser)
     args = parser.parse_args()
     args.work_dir, args.launcher, args.local_rank = args.out, "none", 0
     return args
@@ -46,7 +47,7 @@ def main() -> None:
         raise ValueError(f"--portion: got {args.portion}; allowed: a share above 0, at most 1.")
     frames = TargetFrames(cfg, args.mirror)
     model = MODELS.build(cfg.model)
-    load_weights(model, args.checkpoint)
+    load_weights(model, args.checkpoint, args.allow_partial, args.prefix)
     model.to(args.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     model.eval()
     show = Path(args.show_dir) if args.show_dir else None

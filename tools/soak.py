@@ -4,9 +4,12 @@
     python tools/soak.py configs/asg/mini_visda.py --kills 5
 
 Each training runs in a process of its own, is killed at a random moment, and is resumed from what
-it has left. Everything in the last checkpoint (weights, optimizer, schedules, policy) and the log
-of the multipliers, merged by iteration (the later run wins), must equal the uninterrupted run bit
-for bit, with the same number of threads. Exits with 1 if any differs.
+it has left. It sums gradients over --accumulate iterations, which the checkpoints' interval is no
+multiple of, keeps a moving average of the weights (EMAHook), and while it runs ``tools/test.py``
+tests a checkpoint in the same work dir, from a random moment on. Everything in the last checkpoint
+(weights, optimizer, schedules, policy) and the log of the multipliers, merged by iteration (the
+later run wins), must equal the uninterrupted run bit for bit, with the same number of threads.
+Exits with 1 if any differs, or if a test fails.
 """
 
 from __future__ import annotations
@@ -15,11 +18,14 @@ import argparse
 import multiprocessing
 import os
 import random
+import runpy
 import signal
 import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +35,7 @@ from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
-import mmasg  # noqa: F401  (registers what configs name)
+from mmasg.checkpoint.safe_checkpoint import load_checkpoint
 from mmasg.visualization.scalar_log import read_multipliers
 
 # What a checkpoint says about the run and not about the training: times, paths, logs.
@@ -74,21 +80,42 @@ def train(config: Config, work_dir: Path, threads: int, kill: dict | None = None
         Runner.from_cfg(config).train()
 
 
-def run(*args: Any) -> int:
-    """Train in a new process; its exit code. Forked: the imports take longer than the training."""
-    process = multiprocessing.get_context("fork").Process(target=train, args=args)
+def test(config: Path, checkpoint: str, work_dir: Path, threads: int, delay: float) -> None:
+    """Test a checkpoint as the command does, a while from now. Runs in a process of its own."""
+    time.sleep(delay)
+    torch.set_num_threads(threads)
+    with open(f"{work_dir}_test.txt", "a") as output:
+        os.dup2(output.fileno(), 1)
+        os.dup2(output.fileno(), 2)
+    sys.argv = ["test.py", str(config), checkpoint, "--work-dir", str(work_dir)]
+    runpy.run_path(str(Path(__file__).with_name("test.py")), run_name="__main__")
+
+
+def start(what: Callable[..., None], *args: Any) -> BaseProcess:
+    """Do something in a new process. Forked: the imports take longer than the training."""
+    process = multiprocessing.get_context("fork").Process(target=what, args=args)
     process.start()
-    process.join()
-    assert process.exitcode is not None
-    return process.exitcode
+    return process
+
+
+def run(*args: Any, beside: tuple | None = None) -> tuple[int, int]:
+    """Train, and test beside it; the two exit codes."""
+    training = start(train, *args)
+    testing = start(test, *beside) if beside is not None else None
+    training.join()
+    if testing is not None:
+        testing.join()
+    return training.exitcode or 0, (testing.exitcode or 0) if testing is not None else 0
 
 
 def last_checkpoint(work_dir: Path) -> dict:
-    """Everything of the newest checkpoint that belongs to the training."""
-    path = (work_dir / "last_checkpoint").read_text().strip()
-    # Written a moment ago by this very program: no foreign file.
-    content = torch.load(path, map_location="cpu", weights_only=False)
-    return {key: value for key, value in content.items() if key not in _NOT_COMPARED}
+    """Read the newest checkpoint."""
+    return load_checkpoint((work_dir / "last_checkpoint").read_text().strip(), "cpu")
+
+
+def of_the_training(checkpoint: dict) -> dict:
+    """Everything of a checkpoint that belongs to the training."""
+    return {key: value for key, value in checkpoint.items() if key not in _NOT_COMPARED}
 
 
 def differences(a: Any, b: Any, name: str = "") -> list[str]:
@@ -119,6 +146,7 @@ def soak(
     interval: int,
     threads: int = 1,
     seed: int = 0,
+    accumulate: int = 1,
 ) -> int:
     """Kill, resume and compare some trainings.
 
@@ -129,50 +157,65 @@ def soak(
         iterations: Length of the trainings (epochs, if the config counts epochs).
         interval: Iterations between checkpoints.
         threads: CPU threads of each training.
-        seed: Of the moments of the kills.
+        seed: Of the moments of the kills and the tests.
+        accumulate: Iterations whose gradients make one step.
 
     Returns:
         How many resumed to the same bits.
     """
-    config = prepare(config, iterations, interval)
+    config = prepare(config, iterations, interval, accumulate)
+    config.dump(folder / "soak.py")
     begin = time.perf_counter()
-    if run(config, folder / "whole", threads) != 0:
+    if run(config, folder / "whole", threads) != (0, 0):
         raise SystemExit(f"The uninterrupted training failed; its output: {folder}/whole.txt")
-    whole = last_checkpoint(folder / "whole"), read_multipliers(folder / "whole")
-    count = int(torch.load(_pointed(folder / "whole"), weights_only=False)["meta"]["iter"])
-    step_time = (time.perf_counter() - begin) / count  # a little more: it holds the start
+    last = last_checkpoint(folder / "whole")
+    whole = of_the_training(last), read_multipliers(folder / "whole")
+    count = last["meta"]["iter"]
+    length = time.perf_counter() - begin
     draw = random.Random(seed)
     same = 0
     for number in range(1, kills + 1):
         work_dir = folder / f"run_{number}"
         # Any moment from the first iteration to the last but one.
+        step_time = length / count  # a little more: it holds the start
         kill = dict(iteration=draw.randrange(count - 1), delay=draw.random() * step_time)
-        code = run(config, work_dir, threads, kill)
+        beside: tuple | None = None
+        if config.get("test_dataloader") is not None:
+            checkpoint = (folder / "whole" / "last_checkpoint").read_text().strip()
+            beside = (folder / "soak.py", checkpoint, work_dir, threads, draw.random() * length)
+        code, test_code = run(config, work_dir, threads, kill, beside=beside)
         pointer = work_dir / "last_checkpoint"
         found = Path(pointer.read_text()).name if pointer.is_file() else "no checkpoint"
         if code != -signal.SIGKILL:
             print(f"run {number}: was not killed, but ended with {code}; see {work_dir}.txt")
             continue
-        if run(config, work_dir, threads) != 0:
+        code, test_code_2 = run(config, work_dir, threads, beside=beside)
+        if code != 0:
             print(f"run {number}: could not be resumed from {found}; see {work_dir}.txt")
             continue
-        differing = differences(whole[0], last_checkpoint(work_dir), "checkpoint")
+        if test_code or test_code_2:
+            print(f"run {number}: a test beside it failed; see {work_dir}_test.txt")
+            continue
+        resumed = of_the_training(last_checkpoint(work_dir))
+        differing = differences(whole[0], resumed, "checkpoint")
         differing += differences(whole[1], read_multipliers(work_dir), "multipliers")
         same += not differing
         print(
-            f"run {number}: killed in iteration {kill['iteration'] + 1}, resumed from {found}: "
+            f"run {number}: killed in iteration {kill['iteration'] + 1}, resumed from {found}, "
+            f"tested beside {0 if beside is None else 2} times: "
             + (f"differs in {', '.join(differing[:5])}" if differing else "the same bits"),
             flush=True,
         )
     return same
 
 
-def _pointed(work_dir: Path) -> str:
-    return (work_dir / "last_checkpoint").read_text().strip()
+def prepare(config: Config, iterations: int, interval: int, accumulate: int = 1) -> Config:
+    """Shorten a config, save often, log every multiplier, leave validation out.
 
-
-def prepare(config: Config, iterations: int, interval: int) -> Config:
-    """Shorten a config, save often, log every multiplier, leave validation out."""
+    Gradients are summed over some iterations, and the weights averaged.
+    """
+    config.optim_wrapper.accumulative_counts = accumulate
+    config.custom_hooks = [*(config.get("custom_hooks") or []), dict(type="EMAHook", momentum=0.1)]
     by_epoch = "max_epochs" in config.train_cfg
     config.train_cfg["max_epochs" if by_epoch else "max_iters"] = iterations
     for key in ("val_cfg", "val_dataloader", "val_evaluator"):
@@ -196,6 +239,7 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--iterations", type=int, default=24, help="length (epochs, if so counted)")
     parser.add_argument("--interval", type=int, default=5, help="iterations between checkpoints")
+    parser.add_argument("--accumulate", type=int, default=3, help="iterations of one step")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads of a training")
     parser.add_argument("--seed", type=int, default=0, help="of the moments of the kills")
     parser.add_argument("--work-dir", help="keep the runs here (default: a temporary folder)")
@@ -210,7 +254,14 @@ def main() -> None:
         folder = Path(args.work_dir or temporary)
         folder.mkdir(parents=True, exist_ok=True)
         same = soak(
-            config, folder, args.kills, args.iterations, args.interval, args.threads, args.seed
+            config,
+            folder,
+            args.kills,
+            args.iterations,
+            args.interval,
+            args.threads,
+            args.seed,
+            args.accumulate,
         )
     print(f"{same} of {args.kills} runs resumed to the same bits")
     sys.exit(same != args.kills)

@@ -7,7 +7,13 @@ import os
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmasg.commands.command_line import add_common_arguments, join_processes, read_config
+from mmasg.commands.command_line import (
+    add_common_arguments,
+    add_fit_arguments,
+    check_fit,
+    join_processes,
+    read_config,
+)
 from mmasg.commands.test_options import (
     add_cityscapes,
     augment,
@@ -24,6 +30,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("config", help="config file")
     parser.add_argument("checkpoint", help="checkpoint file")
     add_common_arguments(parser)
+    add_fit_arguments(parser)
     parser.add_argument(
         "--dataloader",
         default="test_dataloader",
@@ -62,6 +69,7 @@ def main() -> None:
         write_predictions(cfg, args.out)
     if args.cityscapes:
         add_cityscapes(cfg, os.path.join(cfg.work_dir, "cityscapes"))
+    check_fit(cfg, args, testing=True)
     check_run(cfg)
     join_processes(cfg)
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)

@@ -7,6 +7,8 @@ from mmengine.runner import Runner
 
 from mmasg.commands.command_line import (
     add_common_arguments,
+    add_fit_arguments,
+    check_fit,
     enable_amp,
     join_processes,
     read_config,
@@ -20,6 +22,7 @@ def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train a model")
     parser.add_argument("config", help="config file")
     add_common_arguments(parser)
+    add_fit_arguments(parser)
     parser.add_argument(
         "--resume", action="store_true", help="go on from the newest checkpoint in the work dir"
     )
@@ -43,6 +46,7 @@ def main() -> None:
         cfg.resume = True
     if args.rebuild_schedule:
         cfg.rebuild_schedule = True
+    check_fit(cfg, args, testing=False)
     check_run(cfg)
     join_processes(cfg)
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)

@@ -19,7 +19,7 @@ optim_wrapper = dict(type="OptimWrapper", optimizer=dict(type="SGD", lr=7e-4, mo
 default_hooks = dict(
     logger=dict(type="LoggerHook", interval=1),
     checkpoint=dict(
-        type="CheckpointHook",
+        type="AtomicCheckpointHook",
         by_epoch=False,
         interval=5,
         max_keep_ckpts=3,

@@ -52,7 +52,7 @@ optim_wrapper = dict(
 default_hooks = dict(
     logger=dict(type="LoggerHook", interval=1),
     checkpoint=dict(
-        type="CheckpointHook",
+        type="AtomicCheckpointHook",
         by_epoch=False,
         interval=10,
         max_keep_ckpts=2,

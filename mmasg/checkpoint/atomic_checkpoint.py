@@ -11,7 +11,7 @@ from typing import Any
 from mmengine.dist import barrier, is_main_process
 from mmengine.hooks import CheckpointHook
 from mmengine.registry import HOOKS
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 
 from mmasg.wrapped_model import unwrap
 
@@ -21,6 +21,14 @@ from .atomic_files import (
     is_whole_checkpoint,
     remove_leftovers,
     write_atomically,
+)
+from .whole_state import (
+    GRADIENTS,
+    gather,
+    half_summed_gradients,
+    is_sharded,
+    restore_gradients,
+    shard_checkpoint,
 )
 
 
@@ -34,9 +42,15 @@ class AtomicCheckpointHook(CheckpointHook):
     then ``last_checkpoint`` is replaced in the same way; then outdated checkpoints are deleted (the
     disk needs room for one checkpoint more). The same holds for the best ones.
 
-    Before a training that resumes by itself (``resume=True`` without ``load_from``), what a killed
-    one has left is cleaned up, and ``last_checkpoint`` is set to the newest whole checkpoint where
-    it names none.
+    A training cleans up what a killed one has left, and nothing that a living process, of whatever
+    machine, is writing; a test cleans up nothing. Before a training that resumes by itself
+    (``resume=True`` without ``load_from``), ``last_checkpoint`` is set to the newest whole
+    checkpoint where it names none.
+
+    A checkpoint between two steps of an optimizer with ``accumulative_counts`` holds the gradients
+    summed so far, and a resumed run goes on with them. Of a model that torch's ``fully_shard`` has
+    spread over processes it holds the whole tensors, as a run on one process would write them;
+    they are spread again on resume.
 
     It takes the arguments of ``CheckpointHook``. Where ``backend_args`` or ``file_client_args`` are
     given, or ``out_dir`` is a URL, the storage they name is used as it is: only the order (write,
@@ -44,6 +58,8 @@ class AtomicCheckpointHook(CheckpointHook):
 
     Raises:
         OSError: When a checkpoint cannot be written; earlier ones are whole.
+        ValueError: When the checkpoint to resume is of another model, or another hook saves
+            one of a sharded model.
 
     Example:
         >>> default_hooks = dict(checkpoint=dict(
@@ -52,34 +68,82 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self._gathered: dict[str, Any] = {}
         local = self.out_dir is None or "://" not in str(self.out_dir)
         given = getattr(self, "backend_args", None) or self.file_client_args
         if local and given is None:
             self.backend_args: dict | None = dict(backend=ATOMIC_BACKEND)
 
     def before_run(self, runner: Any) -> None:
-        """Clean up after a killed run and see to it that ``last_checkpoint`` can be resumed."""
-        if is_main_process() and self._is_atomic():
-            folder = self._folder(runner)
-            for path in {*remove_leftovers(folder), *remove_leftovers(runner.work_dir)}:
-                runner.logger.info(f"Removed {path}, left by a run that was killed.")
+        """See to it that ``last_checkpoint`` can be resumed."""
+        training = isinstance(getattr(runner, "_train_loop", None), BaseLoop)
+        if training and is_main_process() and self._is_atomic():
             if getattr(runner, "_resume", False) and getattr(runner, "_load_from", None) is None:
-                self._repair_last_checkpoint(runner, folder)
+                self._repair_last_checkpoint(runner, self._folder(runner))
         barrier()
 
     def before_train(self, runner: Any) -> None:
-        """Find the storage, and delete what a killed run should have deleted after its save."""
+        """Find the storage, and finish what a killed run has left: its files, its deletions."""
         super().before_train(runner)
+        if self._is_atomic():
+            self._keep_to(Path(self.out_dir), runner)
+        if not is_main_process():
+            return
+        if self._is_atomic():
+            for path in {*remove_leftovers(self.out_dir), *remove_leftovers(runner.work_dir)}:
+                runner.logger.info(f"Removed {path}, left by a run that was killed.")
         outdated = runner.message_hub.runtime_info.get("outdated_ckpt_ids", [])
-        if runner.iter > 0 and is_main_process():
-            for step in outdated:
-                self._remove_step(step)
+        for step in outdated if runner.iter > 0 else []:
+            self._remove_step(step)
 
     def after_load_checkpoint(self, runner: Any, checkpoint: dict) -> None:
-        """Refuse to go on from the checkpoint of another model."""
+        """Refuse to go on from the checkpoint of another model; take up what only we save."""
         # Strategies of a FlexibleRunner load shards, which are compared elsewhere.
-        if isinstance(runner, Runner) and runner._resume:
+        if not isinstance(runner, Runner):
+            return
+        model = unwrap(runner.model)
+        if runner._resume:
             check_same_run(runner, checkpoint)
+            restore_gradients(model, checkpoint.get(GRADIENTS, {}))
+        if is_sharded(model) and "state_dict" in checkpoint:
+            optimizer = getattr(runner.optim_wrapper, "optimizer", None)
+            groups = optimizer.param_groups if runner._resume and optimizer is not None else None
+            shard_checkpoint(checkpoint, model, groups)
+
+    def before_save_checkpoint(self, runner: Any, checkpoint: dict) -> None:
+        """Put in what the processes have gathered."""
+        checkpoint.update({key: value for key, value in self._gathered.items() if value})
+        self._gathered = {}
+        if is_sharded(checkpoint.get("state_dict")):
+            raise ValueError(
+                "This checkpoint would hold what process 0 has of a sharded model: only those "
+                "that AtomicCheckpointHook saves by itself hold the whole. Leave out other hooks "
+                "that save checkpoints."
+            )
+
+    def _gather(self, runner: Any) -> None:
+        """Gather from every process what the one that writes does not know."""
+        self._gathered = {}
+        if not isinstance(runner, Runner):
+            return
+        model = unwrap(runner.model)
+        self._gathered[GRADIENTS] = half_summed_gradients(model)
+        if is_sharded(model):
+            self._gathered["state_dict"] = gather(model.state_dict())
+            if self.save_optimizer:
+                self._gathered["optimizer"] = gather(runner.optim_wrapper.state_dict())
+
+    def _keep_to(self, folder: Path, runner: Any) -> None:
+        """Forget a best checkpoint elsewhere: it is deleted once there is a better one."""
+        paths = getattr(self, "best_ckpt_path_dict", {"": getattr(self, "best_ckpt_path", None)})
+        for indicator, path in paths.items():
+            if path is None or Path(path).resolve().is_relative_to(folder.resolve()):
+                continue
+            runner.logger.warning(f"The best checkpoint so far, {path}, is not in {folder}: kept.")
+            if indicator:
+                self.best_ckpt_path_dict[indicator] = None
+            else:
+                self.best_ckpt_path = None
 
     def _is_atomic(self) -> bool:
         return (self.backend_args or {}).get("backend") == ATOMIC_BACKEND
@@ -131,6 +195,7 @@ class AtomicCheckpointHook(CheckpointHook):
 
     def _save_best_checkpoint(self, runner: Any, metrics: dict) -> None:
         """As mmengine does, with the previous best one deleted last."""
+        self._gather(runner)
         with self._removals_last():
             super()._save_best_checkpoint(runner, metrics)
 
@@ -147,6 +212,7 @@ class AtomicCheckpointHook(CheckpointHook):
         filename = self.filename_tmpl.format(step)
         self.last_ckpt = self.file_backend.join_path(self.out_dir, filename)
         runner.message_hub.update_info("last_ckpt", self.last_ckpt)
+        self._gather(runner)
         runner.save_checkpoint(
             self.out_dir,
             filename,

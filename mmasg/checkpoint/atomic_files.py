@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+import uuid
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, BinaryIO
 
+import torch
 from mmengine.fileio import LocalBackend, register_backend
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 ATOMIC_BACKEND = "mmasg_atomic_local"
 # Names of files being written: hidden, and never taken for a checkpoint.
-_TEMPORARY = ".{name}.{pid}.writing"
+_TEMPORARY = ".{name}.{unique}.writing"
 
 
-def write_atomically(content: bytes, path: str | Path) -> None:
+def write_atomically(content: bytes | memoryview, path: str | Path) -> None:
     """Write a file so that a reader finds the old content or the new one, nothing in between.
 
     The content goes to a temporary name in the same folder and reaches the disk (fsync) before it
-    is renamed; the folder is synced too, so that the order holds across a power failure.
+    is renamed; the folder is synced too, so that the order holds across a power failure. While it
+    is written the temporary file is locked, by which :func:`remove_leftovers` knows that it is
+    somebody's.
 
     Args:
         content: What the file shall hold.
@@ -31,18 +42,53 @@ def write_atomically(content: bytes, path: str | Path) -> None:
             needs and the space there is. What was there before is untouched.
     """
     path = Path(path)
-    temporary = path.with_name(_TEMPORARY.format(name=path.name, pid=os.getpid()))
+    temporary = path.with_name(_TEMPORARY.format(name=path.name, unique=uuid.uuid4().hex))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "wb") as file:
+        with _open_locked(temporary) as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+            if fcntl is not None:
+                os.replace(temporary, path)  # before the lock goes
+        if fcntl is None:
+            os.replace(temporary, path)  # Windows renames no open file
         _sync_folder(path.parent)
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise OSError(error.errno, _explain(error, path, len(content))) from error
+
+
+def save_atomically(content: Any, path: str | Path) -> None:
+    """Write what ``torch.save`` makes of some content, see :func:`write_atomically`."""
+    file = io.BytesIO()
+    torch.save(content, file)
+    write_atomically(file.getbuffer(), path)
+
+
+def _open_locked(path: Path) -> BinaryIO:
+    """Open a new file and lock it."""
+    while True:
+        file = open(path, "wb")
+        # Whoever cleans up may have taken the file away between the two calls.
+        if not _lock(file, wait=True) or _is_at(path, file):
+            return file
+        file.close()
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    return path.exists() and os.path.samestat(path.stat(), os.stat(file.fileno()))
+
+
+def _lock(file: BinaryIO, wait: bool = False) -> bool:
+    """Lock an open file until it is closed or its process dies; False where that cannot be."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except OSError:  # held by another process, or a file system without locks
+        return False
+    return True
 
 
 def _explain(error: OSError, path: Path, size: int) -> str:
@@ -73,6 +119,9 @@ def _sync_folder(folder: Path) -> None:
 def remove_leftovers(folder: str | Path) -> list[Path]:
     """Remove the temporary files which killed processes left in a folder.
 
+    A file that a living process is writing, on this machine or another, is locked and stays. Where
+    the file system knows no locks, nothing is removed.
+
     Args:
         folder: The folder; it need not exist.
 
@@ -80,9 +129,15 @@ def remove_leftovers(folder: str | Path) -> list[Path]:
         What was removed.
     """
     removed = []
-    for path in sorted(Path(folder).glob(_TEMPORARY.format(name="*", pid="*"))):
-        path.unlink(missing_ok=True)
-        removed.append(path)
+    for path in sorted(Path(folder).glob(_TEMPORARY.format(name="*", unique="*"))):
+        try:
+            # Locks on network disks ask for a file that is open for writing.
+            with open(path, "r+b") as file:
+                if _lock(file) and _is_at(path, file):
+                    path.unlink()
+                    removed.append(path)
+        except OSError:  # renamed or removed meanwhile
+            continue
     return removed
 
 

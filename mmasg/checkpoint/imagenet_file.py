@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections import OrderedDict
 from typing import Any
 
 import torch
 from mmengine.runner import CheckpointLoader
 from torch import Tensor
-
-from .safe_checkpoint import load_checkpoint
 
 _WRAPPERS = ("state_dict", "model", "model_state")
 
@@ -17,9 +16,8 @@ _WRAPPERS = ("state_dict", "model", "model_state")
 def read_imagenet_file(checkpoint: str, key: str) -> dict[str, Tensor]:
     """Return the flat state dict of an ImageNet checkpoint.
 
-    A path on disk (see :func:`~mmasg.checkpoint.safe_checkpoint.load_checkpoint`) and an
-    ``http(s)`` address are read with ``weights_only=True``. All other schemes that mmengine knows
-    (``torchvision://``, ``open-mmlab://``, ``pip://``) are resolved by mmengine.
+    Paths, addresses and the schemes that mmengine knows (``torchvision://``, ``pip://``, ...) are
+    all read by :func:`~mmasg.checkpoint.safe_checkpoint.load_checkpoint`.
 
     Args:
         checkpoint: Path, address, or name with a scheme.
@@ -29,44 +27,47 @@ def read_imagenet_file(checkpoint: str, key: str) -> dict[str, Tensor]:
         FileNotFoundError: The path does not exist, or the address does not answer.
         ValueError: The file holds pickled code, is damaged, or is no state dict.
     """
-    loaded: Any
-    if "://" not in checkpoint:
-        if not os.path.isfile(checkpoint):
-            raise FileNotFoundError(
-                f"{key}: no file {checkpoint!r} (looked in {os.path.abspath(checkpoint)!r}). Give "
-                "an existing path, or a name such as 'torchvision://resnet101'"
-            )
-        loaded = load_checkpoint(checkpoint, "cpu", key)
-    else:
-        try:
-            if checkpoint.startswith(("http://", "https://")):
-                loaded = torch.hub.load_state_dict_from_url(
-                    checkpoint, map_location="cpu", weights_only=True
-                )
-            else:
-                loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location="cpu")
-        except OSError as error:  # URLError is one: no network, no such host
-            raise FileNotFoundError(
-                f"{key}: {checkpoint!r} could not be fetched ({error}). Download the file on a "
-                "machine with internet access and give its path instead"
-            ) from error
-    return _flatten(loaded, checkpoint, key)
+    if "://" not in checkpoint and not os.path.isfile(checkpoint):
+        raise FileNotFoundError(
+            f"{key}: no file {checkpoint!r} (looked in {os.path.abspath(checkpoint)!r}). Give "
+            "an existing path, or a name such as 'torchvision://resnet101'"
+        )
+    try:
+        loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location="cpu")
+    except OSError as error:  # URLError is one: no network, no such host
+        raise FileNotFoundError(
+            f"{key}: {checkpoint!r} could not be fetched ({error}). Download the file on a "
+            "machine with internet access and give its path instead"
+        ) from error
+    except ValueError as error:
+        raise ValueError(f"{key}: {error}") from error
+    return flatten(loaded, checkpoint, key)
 
 
-def _flatten(loaded: Any, checkpoint: str, key: str) -> dict[str, Tensor]:
+def flatten(loaded: Any, checkpoint: str, key: str) -> dict[str, Tensor]:
+    """Return the tensors by name of what a checkpoint holds.
+
+    Args:
+        loaded: A state dict, or a dict with one under ``state_dict``, ``model`` or
+            ``model_state``; names that all begin with ``module.`` lose it.
+        checkpoint: Where it comes from, for errors.
+        key: Config key to name in errors.
+
+    Raises:
+        ValueError: There are no tensors by name.
+    """
     for wrapper in _WRAPPERS:
         if isinstance(loaded, dict) and isinstance(loaded.get(wrapper), dict):
             loaded = loaded[wrapper]
-    tensors = (
-        {k: v for k, v in loaded.items() if isinstance(v, Tensor)}
-        if isinstance(loaded, dict)
-        else {}
-    )
+    named = loaded.items() if isinstance(loaded, dict) else ()
+    tensors = OrderedDict((k, v) for k, v in named if isinstance(k, str) and torch.is_tensor(v))
     if not tensors:
         raise ValueError(
             f"{key}: {checkpoint!r} holds no tensors by name; it has to be a state dict, or a "
             f"dict with one under {' or '.join(repr(w) for w in _WRAPPERS)}"
         )
     if all(k.startswith("module.") for k in tensors):
-        tensors = {k[len("module.") :]: v for k, v in tensors.items()}
+        tensors = OrderedDict((k[len("module.") :], v) for k, v in tensors.items())
+    else:  # the versions of modules go by their names
+        vars(tensors).update(vars(loaded) if isinstance(loaded, OrderedDict) else {})
     return tensors

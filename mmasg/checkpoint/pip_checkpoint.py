@@ -8,10 +8,6 @@ loads the file of the installed package; nothing of the package is executed.
 
 import importlib.util
 from pathlib import Path
-from typing import Any
-
-import torch
-from mmengine.runner import CheckpointLoader
 
 PREFIX = "pip://"
 _SUFFIXES = (".pth", ".pt")
@@ -63,18 +59,3 @@ def find_pip_checkpoint(url: str) -> Path:
             f"name one as '{PREFIX}{module}/FILE'"
         )
     return files[0]
-
-
-@CheckpointLoader.register_scheme(prefixes=PREFIX, force=True)
-def load_from_pip(filename: str, map_location: Any = None) -> Any:
-    """Load the checkpoint of an installed pip package (``CheckpointLoader`` scheme ``pip://``).
-
-    Args:
-        filename: ``pip://PACKAGE`` or ``pip://PACKAGE/FILE``, see :func:`find_pip_checkpoint`.
-        map_location: As in :func:`torch.load`.
-
-    Returns:
-        What the file holds, read with ``weights_only=True``.
-    """
-    path = find_pip_checkpoint(filename)
-    return torch.load(path, map_location=map_location, weights_only=True)

@@ -11,6 +11,9 @@ from mmengine.logging import HistoryBuffer
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
+from .atomic_checkpoint import AtomicCheckpointHook
+from .whole_state import is_sharded
+
 _MARK = "__history_buffer__"
 
 
@@ -23,10 +26,26 @@ class PlainCheckpointHook(Hook):
     PyTorch with the original mmengine for the same reason. With this hook a checkpoint holds
     tensors, numbers and strings alone. mmengine without the hook still loads and resumes it; it
     starts the smoothing of logged values anew then, and says so.
+
+    Raises:
+        ValueError: When a training begins whose model torch's ``fully_shard`` has spread over
+            processes and whose checkpoints :class:`~mmasg.checkpoint.AtomicCheckpointHook` does
+            not write: they would hold one process's part.
     """
 
     # After every hook that adds to a checkpoint, before every one that reads it.
     priority = "LOWEST"
+
+    def before_train(self, runner: Runner) -> None:
+        """Refuse a sharded model whose checkpoints would hold the shard of one process."""
+        if is_sharded(runner.model) and not any(
+            isinstance(hook, AtomicCheckpointHook) for hook in runner.hooks
+        ):
+            raise ValueError(
+                "default_hooks.checkpoint: got a hook that writes what process 0 has of a sharded "
+                "model; allowed: AtomicCheckpointHook, which gathers it. Set "
+                "default_hooks.checkpoint.type='AtomicCheckpointHook'."
+            )
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Replace histories and NumPy numbers."""

@@ -71,8 +71,9 @@ def from_plain(data: Any) -> Any:
     if _TUPLE in data:
         return tuple(from_plain(v) for v in data[_TUPLE])
     if _ELEMENT in data:
-        module, name = data[_ELEMENT].split(":")
-        element_class: Any = getattr(sys.modules.get(module), name, None)
+        module, _, name = str(data[_ELEMENT]).partition(":")
+        # No getattr: modules may import what they are asked for.
+        element_class: Any = getattr(sys.modules.get(module), "__dict__", {}).get(name)
         if not (isinstance(element_class, type) and issubclass(element_class, BaseDataElement)):
             raise ValueError(
                 f"The data batch holds a {name} of {module}, which is not loaded or no mmengine "

@@ -1,13 +1,10 @@
 """Loading checkpoint files without running the code that they may bring.
 
 A checkpoint is a pickle, and a pickle can run any code while it is loaded. ``torch.load`` with
-``weights_only=True`` refuses that, but mmengine does not insist on it: the original (0.10.7) leaves
-it to torch's default, onedl-mmengine falls back to unsafe loading with only a warning. Importing
-this module puts a loader of its own in mmengine's place for local files: everything that mmengine
-loads (``load_from``, ``--resume``, ``init_cfg``) then goes through :func:`load_checkpoint`.
-
-With ``MMASG_TRUST_CHECKPOINTS=1`` in the environment, files with pickled objects are loaded all the
-same, for files that you have made yourself.
+``weights_only=True`` refuses that; what is allowed beside tensors is said in
+:mod:`~mmasg.checkpoint.pickled_names`. Everything in this project that reads such a file reads it
+by :func:`load_checkpoint`, and so does mmengine
+(:mod:`~mmasg.checkpoint.mmengine_loaders`).
 """
 
 from __future__ import annotations
@@ -15,36 +12,25 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import tarfile
+import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from mmengine.logging import HistoryBuffer
-from mmengine.runner import CheckpointLoader
 
 from mmasg.errors import first_of
 
-TRUST = "MMASG_TRUST_CHECKPOINTS"
-
-
-def _harmless() -> list[Any]:
-    """What mmengine's own checkpoints hold beside tensors: the log's history."""
-    core = np._core if hasattr(np, "_core") else np.core
-    dtypes = {type(np.dtype(t)) for t in (np.float64, np.float32, np.int64, np.uint32, np.int32)}
-    return [
-        HistoryBuffer,
-        core.multiarray._reconstruct,
-        core.multiarray.scalar,
-        np.ndarray,
-        np.dtype,
-        getattr,  # how methods of HistoryBuffer are pickled; it cannot call what it gets
-        *dtypes,
-    ]
+from .pickled_names import NotPlainError, only_plain_names, plain
 
 
 def load_checkpoint(filename: str | Path, map_location: Any = None, key: str = "") -> Any:
     """Load a local checkpoint file, tensors and plain values only.
+
+    Plain values are Python's, NumPy's scalars and arrays of plain dtypes as either major version
+    writes them, and mmengine's log histories. mmengine runs a config that it finds as
+    ``meta['config']`` when it resumes; here that text comes as ``meta['cfg']``, where mmengine
+    itself keeps it today and runs nothing.
 
     Args:
         filename: The file.
@@ -56,7 +42,7 @@ def load_checkpoint(filename: str | Path, map_location: Any = None, key: str = "
 
     Raises:
         FileNotFoundError: If there is no such file; names similar ones.
-        ValueError: If it is truncated or no checkpoint at all, or holds pickled code.
+        ValueError: If it is truncated or no checkpoint at all, or holds pickled code or objects.
     """
     path = Path(os.path.expanduser(filename))
     prefix = f"{key}: " if key else ""
@@ -66,25 +52,46 @@ def load_checkpoint(filename: str | Path, map_location: Any = None, key: str = "
         raise FileNotFoundError(
             f"{prefix}there is no checkpoint {path}; {there}. Check the path, or download the file."
         )
-    trusted = os.environ.get(TRUST) == "1"
     try:
-        if trusted:
-            return torch.load(path, map_location=map_location, weights_only=False)
-        with torch.serialization.safe_globals(_harmless()):
-            return torch.load(path, map_location=map_location, weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = re.search(r"GLOBAL ([\w.]+)", str(error))
-        if found is None:  # no pickle at all, or one that torch never writes
+        with open(path, "rb") as file:
+            magic = file.read(2)
+        if not magic.startswith(b"PK") and tarfile.is_tarfile(path):
+            raise NotPlainError("the tar archive of PyTorch before 0.1.10, whose reading is unsafe")
+        with warnings.catch_warnings(), only_plain_names():
+            warnings.simplefilter("ignore")  # of pickle protocols; such a file is refused anyway
+            content = plain(torch.load(path, map_location=map_location, weights_only=True))
+    except (pickle.UnpicklingError, NotPlainError) as error:
+        what = _what(error, magic)
+        if what is None:
             raise ValueError(_no_checkpoint(prefix, path)) from error
         raise ValueError(
-            f"{prefix}{path} holds pickled code ({found[1]}) and "
-            "was not loaded, as loading would run it. Ask its author for a file of tensors "
-            "(torch.save(model.state_dict(), ...)). Only if you have made the file yourself: "
-            f"set the environment variable {TRUST}=1."
+            f"{prefix}{path} holds {what} and was not loaded, as loading could run code. Ask its "
+            "author for a file of tensors (torch.save(model.state_dict(), ...)), or, only if you "
+            "have made the file yourself, write one: torch.load(..., weights_only=False) and "
+            "torch.save of its state dict."
         ) from error
     except Exception as error:
         # torch raises RuntimeError, EOFError, KeyError, UnicodeDecodeError, ... for a broken file.
         raise ValueError(_no_checkpoint(prefix, path)) from error
+    return _config_not_run(content)
+
+
+def _what(error: Exception, magic: bytes) -> str | None:
+    """What a file holds that is not plain; None where it is no file of torch's at all."""
+    if isinstance(error, NotPlainError):
+        return str(error)
+    found = re.search(r"GLOBAL ([\w.<>]+)", str(error))
+    if found is None:
+        found = re.search(r"call reduce for unrecognized function (.*)", str(error))
+    if found is not None:
+        sharded = "torch.distributed" in found[1] or "DTensor" in found[1]
+        shard = "the shard of a single process, not a whole model "
+        return f"{shard if sharded else 'pickled code '}({found[1]})"
+    if "torch.distributed.tensor" in str(error):
+        return "the shard of a single process, not a whole model (DTensor)"
+    if magic in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+        return "pickled objects in a form that torch.save does not write"
+    return None
 
 
 def _no_checkpoint(prefix: str, path: Path) -> str:
@@ -95,7 +102,8 @@ def _no_checkpoint(prefix: str, path: Path) -> str:
     )
 
 
-@CheckpointLoader.register_scheme(prefixes="", force=True)
-def _load_from_local(filename: str, map_location: Any = None) -> Any:
-    """Take the place of mmengine's loader of local files."""
-    return load_checkpoint(filename, map_location)
+def _config_not_run(content: Any) -> Any:
+    meta = content.get("meta") if isinstance(content, dict) else None
+    if isinstance(meta, dict) and "config" in meta:
+        meta.setdefault("cfg", meta.pop("config"))
+    return content

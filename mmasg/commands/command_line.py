@@ -35,6 +35,33 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--local_rank", "--local-rank", type=int, default=0)
 
 
+def add_fit_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the switches for a checkpoint that does not fit the model as it is."""
+    parser.add_argument(
+        "--allow-partial",
+        action="store_true",
+        help="load what fits of the checkpoint; the rest of the model stays as initialised",
+    )
+    parser.add_argument(
+        "--prefix",
+        default="",
+        help="load the checkpoint's tensors whose names begin with this (model.), without it",
+    )
+
+
+def check_fit(cfg: Config, args: argparse.Namespace, testing: bool) -> None:
+    """Have the run refuse a checkpoint that does not fit, as the switches say."""
+    hook = dict(
+        type="CheckpointFitHook",
+        testing=testing,
+        allow_partial=args.allow_partial,
+        prefix=args.prefix,
+    )
+    # A config that a run has written down names the hook of that run.
+    others = [h for h in cfg.get("custom_hooks") or [] if h.get("type") != hook["type"]]
+    cfg.custom_hooks = [*others, hook]
+
+
 def read_config(args: argparse.Namespace) -> Config:
     """Read the config that a command names and fill in what the command line says.
 

@@ -14,10 +14,12 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from mmasg.checkpoint.atomic_files import write_atomically
+from mmasg.checkpoint.atomic_files import save_atomically
 from mmasg.checkpoint.plain_data import from_plain, to_plain
+from mmasg.checkpoint.safe_checkpoint import load_checkpoint
 from mmasg.wrapped_model import unwrap
 
+from .dumped_config import check_dumped_config
 from .step_facts import describe_groups, mean_loss, mode_of
 
 _VERSION = 1
@@ -52,10 +54,7 @@ def write_step_dump(runner: Any, path: Path, step: dict) -> str:
     )
     dump["state_dict"] = to_plain(dump["state_dict"])
     try:
-        torch_file = tempfile.SpooledTemporaryFile()
-        torch.save(dump, torch_file)
-        torch_file.seek(0)
-        write_atomically(torch_file.read(), path)
+        save_atomically(dump, path)
     except OSError as error:
         return f"\nThe dump of the step could not be written: {error}"
     return f"\nThe step can be replayed: python tools/replay_step.py {path}"
@@ -74,11 +73,9 @@ def load_step_dump(path: str | Path) -> dict:
     if not Path(path).is_file():
         raise FileNotFoundError(f"There is no dump of a training step at {path}.")
     try:
-        dump = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch raises anything from KeyError to UnpicklingError here
-        raise ValueError(
-            f"{path} is no dump of a training step: {str(error).splitlines()[0]}"
-        ) from error
+        dump = load_checkpoint(path, "cpu")
+    except ValueError as error:
+        raise ValueError(f"{path} is no dump of a training step: {error}") from error
     if not isinstance(dump, dict) or dump.get("version") != _VERSION or "batch" not in dump:
         raise ValueError(
             f"{path} is no dump of a training step. NonFiniteLossHook writes them as "
@@ -176,7 +173,8 @@ def replay_step(path: str | Path, drop_hooks: tuple[str, ...] = ()) -> dict:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is no dump of a step, or one without a config.
+        ValueError: If it is no dump of a step, one without a config, or one whose config names
+            what this process has not registered, or a hook of another package.
     """
     dump = load_step_dump(path)
     config = Config(json.loads(dump["config"]))
@@ -192,6 +190,10 @@ def replay_step(path: str | Path, drop_hooks: tuple[str, ...] = ()) -> dict:
         for hook in config.get("custom_hooks") or []
         if str(hook["type"]).rsplit(".", 1)[-1] not in dropped
     ]
+    check_dumped_config(
+        dict(model=config.model, optim_wrapper=config.optim_wrapper, custom_hooks=hooks),
+        config.get("default_scope"),
+    )
     length = dump["iter"] + 2
     for key in ("val_cfg", "val_dataloader", "val_evaluator"):
         config[key] = None

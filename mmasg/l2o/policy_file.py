@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,9 @@ import torch
 from mmengine.logging import print_log
 from mmengine.registry import MODELS
 
-from mmasg.errors import did_you_mean
+from mmasg.checkpoint.atomic_files import save_atomically
+from mmasg.checkpoint.safe_checkpoint import load_checkpoint
+from mmasg.errors import did_you_mean, first_of
 
 from .policy import DEFAULT_MULTIPLIERS, LSTMPolicy
 from .policy_names import is_reference_policy, policy_size
@@ -77,6 +78,14 @@ def build_policy(policy: str | Mapping[str, Any] | LSTMPolicy) -> LSTMPolicy:
                 f"chooses from {len(found['multipliers'])}."
             )
         model = MODELS.build(config)
+        own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
+        odd = [name for name, value in weights.items() if tuple(value.shape) != own.get(name)]
+        if odd or not all(value.isfinite().all() for value in weights.values()):
+            raise ValueError(
+                f"{checkpoint} holds no policy that can act: "
+                + (f"{first_of(odd)} are of other shapes." if odd else "a number is not finite.")
+                + " Take the checkpoint before it, or export the policy again."
+            )
         model.load_state_dict(weights, strict=True)
     return model.eval()
 
@@ -118,16 +127,9 @@ def load_policy_file(name: str | Path) -> tuple[dict[str, torch.Tensor], dict[st
         ValueError: Missing or extra names; a released policy that has not been converted.
     """
     path = policy_path(name)
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ValueError(
-            f"{path} holds more than tensors and plain values, and is not loaded for safety. "
-            "Policy files are the checkpoints of a meta-training run, or "
-            "torch.save(dict(state_dict=policy.state_dict()), path)."
-        ) from error
+    content = load_checkpoint(path, "cpu", "policy")
     weights = content.get("state_dict", content) if isinstance(content, Mapping) else None
-    if not isinstance(weights, Mapping):
+    if not isinstance(weights, Mapping) or not all(isinstance(name, str) for name in weights):
         raise ValueError(f"{path} holds no state dict, but a {type(content).__name__}.")
     if is_reference_policy(weights):
         raise ValueError(
@@ -140,11 +142,12 @@ def load_policy_file(name: str | Path) -> tuple[dict[str, torch.Tensor], dict[st
         raise ValueError(f"{path}: {error}") from None
     count = found.pop("num_multipliers")
     meta = content.get("meta", {}) if weights is not content else {}
-    multipliers = meta.get("multipliers", DEFAULT_MULTIPLIERS)
-    if len(multipliers) != count:
+    multipliers = meta.get("multipliers", DEFAULT_MULTIPLIERS) if isinstance(meta, Mapping) else ()
+    numbers = isinstance(multipliers, (list, tuple)) and {type(m) for m in multipliers}
+    if not numbers or not numbers <= {int, float} or len(multipliers) != count:
         raise ValueError(
-            f"{path} chooses from {count} multipliers, but its `meta.multipliers` has "
-            f"{len(multipliers)}: write dict(state_dict=..., meta=dict(multipliers=[...]))."
+            f"{path} chooses from {count} multipliers, but its `meta.multipliers` is "
+            f"{multipliers!r}: write dict(state_dict=..., meta=dict(multipliers=[...]))."
         )
     found.update(multipliers=tuple(multipliers), carry_state=bool(meta.get("carry_state", True)))
     return dict(weights), found
@@ -160,4 +163,4 @@ def export_policy(source: str | Path, target: str | Path, **meta: Any) -> None:
     """
     weights, found = load_policy_file(source)
     meta.update(multipliers=list(found["multipliers"]), carry_state=found["carry_state"])
-    torch.save(dict(state_dict=weights, meta=meta), target)
+    save_atomically(dict(state_dict=weights, meta=meta), target)

@@ -59,9 +59,14 @@ def policy_size(state_dict: Mapping[str, Tensor]) -> dict[str, int]:
         state_dict: A state dict in our names.
 
     Raises:
-        ValueError: Missing or extra names, see :func:`check_policy_names`.
+        ValueError: Missing or extra names, see :func:`check_policy_names`, or no tensors.
     """
     check_policy_names(state_dict)
+    odd = [
+        n for n, v in state_dict.items() if not isinstance(v, Tensor) or 0 in (v.dim(), v.numel())
+    ]
+    if odd or state_dict["encoders.0.weight_hh_l0"].dim() != 2:
+        raise ValueError(f"{first_of(odd or ['encoders.0.weight_hh_l0'])}: no weights of a policy")
     return dict(
         num_groups=_count(state_dict, "heads"),
         num_scalars=_count(state_dict, "encoders"),
@@ -92,7 +97,7 @@ def check_policy_names(state_dict: Mapping[str, Tensor], source: str = "the stat
 
 def _count(state_dict: Mapping[str, Tensor], part: str) -> int:
     found = (re.match(rf"{part}\.(\d+)\.", name) for name in state_dict)
-    return max((int(match[1]) + 1 for match in found if match), default=0)
+    return len({match[1] for match in found if match})
 
 
 def _rename(state_dict, sources, targets, kind) -> dict[str, Tensor]:

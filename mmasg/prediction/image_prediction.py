@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+
 from mmengine.config import Config
+from mmengine.logging import print_log
 from torch import nn
 
+from mmasg.checkpoint.checkpoint_fit import fit, without_prefix
 from mmasg.checkpoint.imagenet_file import read_imagenet_file
 from mmasg.datasets.dataset_configs import innermost
-from mmasg.errors import first_of
 
 
 def prediction_pipeline(cfg: Config) -> list[dict]:
@@ -27,24 +30,26 @@ def prediction_pipeline(cfg: Config) -> list[dict]:
     return [dict(step) for step in pipelines[0] if step.type != "LoadAnnotations"]
 
 
-def load_weights(model: nn.Module, checkpoint: str) -> None:
-    """Load a checkpoint of this project (or a bare state dict) into a model, strictly.
+def load_weights(
+    model: nn.Module, checkpoint: str, allow_partial: bool = False, prefix: str = ""
+) -> None:
+    """Load a checkpoint of this project (or a bare state dict) into a model, all of it.
+
+    Args:
+        model: The model.
+        checkpoint: Path, address, or name with a scheme.
+        allow_partial: Take what fits and say the rest in the log. Defaults to False.
+        prefix: Load the tensors whose names begin with it, without it. Defaults to ``""``: all.
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file does not fit the model; lists what is missing or left over.
+        ValueError: The file leaves a tensor of the model unfilled; lists what is missing, of
+            another shape or left over.
     """
     weights = read_imagenet_file(checkpoint, "checkpoint")
-    missing, unexpected = [], []
-    own = model.state_dict()
-    missing = [k for k in own if k not in weights]
-    unexpected = [k for k in weights if k not in own]
-    shapes = [k for k in own if k in weights and own[k].shape != weights[k].shape]
-    if missing or unexpected or shapes:
-        raise ValueError(
-            f"checkpoint: {checkpoint!r} does not fit the config's model: {len(missing)} missing "
-            f"({first_of(missing, 4)}), {len(unexpected)} left over "
-            f"({first_of(unexpected, 4)}), {len(shapes)} of another shape "
-            f"({first_of(shapes, 4)}). Give the config that the checkpoint was trained with"
-        )
-    model.load_state_dict(weights)
+    found = fit(model, without_prefix(weights, prefix) if prefix else weights)
+    said = found.explain(f"checkpoint: {checkpoint}", "--allow-partial")
+    if found.unfilled and not allow_partial:
+        raise ValueError(said)
+    if found.unfilled or found.left_over:
+        print_log(said, logger="current", level=logging.WARNING)

@@ -29,17 +29,19 @@ class Predictor:
         cfg: Config that the model was trained with.
         checkpoint: Its checkpoint.
         device: As :func:`choose_device` returns it.
+        **fitting: ``allow_partial`` and ``prefix`` of
+            :func:`~mmasg.prediction.image_prediction.load_weights`.
 
     Raises:
         FileNotFoundError: There is no such checkpoint.
         ValueError: It does not fit the model, or the config has no test transforms.
     """
 
-    def __init__(self, cfg: Config, checkpoint: str, device: torch.device) -> None:
+    def __init__(self, cfg: Config, checkpoint: str, device: torch.device, **fitting: Any) -> None:
         init_default_scope(cfg.get("default_scope", "mmseg"))
         self.pipeline = Compose(prediction_pipeline(cfg))
         self.model = MODELS.build(cfg.model)
-        load_weights(self.model, checkpoint)
+        load_weights(self.model, checkpoint, **fitting)
         self.model.to(device)
         self.model.eval()
         self.dataset = next(innermost(cfg.test_dataloader.dataset))

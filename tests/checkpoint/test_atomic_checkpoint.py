@@ -2,6 +2,7 @@ import multiprocessing
 import os
 import resource
 import signal
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
@@ -216,3 +217,66 @@ def test_leftovers_go_and_other_files_stay(tmp_path):
     assert [p.name for p in remove_leftovers(tmp_path)] == [".iter_3.pth.123.writing"]
     assert names(tmp_path) == [".hidden", "iter_3.pth"]
     assert remove_leftovers(tmp_path / "missing") == []
+
+
+def write_slowly(path, pause, go_on):
+    real = os.fsync
+
+    def wait(descriptor):
+        os.fsync = real
+        pause.set()
+        go_on.wait(60)
+
+    os.fsync = wait
+    write_atomically(b"whole", path)
+
+
+def test_what_a_living_process_writes_stays_and_what_a_dead_one_left_goes(tmp_path):
+    context = multiprocessing.get_context("fork")
+    for killed in (False, True):
+        pause, go_on = context.Event(), context.Event()
+        process = context.Process(target=write_slowly, args=(tmp_path / "a", pause, go_on))
+        process.start()
+        assert pause.wait(60)
+        assert len(list(tmp_path.glob(".a.*.writing"))) == 1
+        assert remove_leftovers(tmp_path) == [], "it is being written"
+        if killed:
+            process.kill()
+            process.join(60)
+            assert len(remove_leftovers(tmp_path)) == 1 and names(tmp_path) == ["a"]
+        else:
+            go_on.set()
+            process.join(60)
+            assert process.exitcode == 0 and names(tmp_path) == ["a"]
+            assert (tmp_path / "a").read_bytes() == b"whole"
+
+
+def test_only_a_training_cleans_up(tmp_path):
+    left = tmp_path / "run" / ".iter_3.pth.123.writing"
+    left.parent.mkdir()
+    left.touch()
+    hook = atomic_checkpoint.AtomicCheckpointHook(interval=1, by_epoch=False)
+    test = Namespace(_train_loop=dict(), work_dir=str(left.parent), _resume=True, _load_from=None)
+    hook.before_run(test)
+    assert left.exists()
+    run_toy(config(left.parent, max_iters=1))
+    assert not left.exists()
+
+
+def test_a_best_checkpoint_elsewhere_is_not_deleted(tmp_path):
+    # Its path comes out of the checkpoint that is resumed.
+    cfg = config(tmp_path / "run", max_iters=2, interval=1)
+    cfg["default_hooks"]["checkpoint"]["save_best"] = "acc"
+    run_toy(cfg)
+    mine = tmp_path / "mine.pth"
+    mine.write_text("a file of somebody's")
+    path = tmp_path / "run" / "iter_2.pth"
+    content = torch.load(path, weights_only=False)
+    content["message_hub"]["runtime_info"].update(best_ckpt=str(mine), best_score=0.1)
+    content["message_hub"]["resumed_keys"].update(best_ckpt=True, best_score=True)
+    torch.save(content, path)
+    runner = run_toy(dict(cfg, train_cfg=dict(by_epoch=False, max_iters=3), resume=True))
+    hook = next(h for h in runner.hooks if isinstance(h, atomic_checkpoint.AtomicCheckpointHook))
+    assert hook.best_ckpt_path is None
+    hook._save_best_checkpoint(runner, dict(acc=0.9))
+    assert mine.exists()

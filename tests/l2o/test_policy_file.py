@@ -47,19 +47,19 @@ def test_errors(tmp_path, policy):
     path = save(tmp_path / "p.pth", policy, multipliers=[0, 1])
     with pytest.raises(ValueError, match="policy.num_groups=7.*num_groups=4"):
         build_policy(dict(checkpoint=path, num_groups=7))
-    with pytest.raises(ValueError, match="2 multipliers, but its `meta.multipliers` has 11"):
+    with pytest.raises(ValueError, match=r"2 multipliers, .* is \(0.0, 0.1"):
         build_policy(save(tmp_path / "q.pth", policy))
     weights = policy.state_dict()
     weights.pop("heads.1.bias")
     weights["backbone.weight"] = torch.ones(1)
     torch.save(weights, tmp_path / "r.pth")
-    with pytest.raises(ValueError, match=r"missing \['heads.1.bias'\].*\['backbone.weight'\]"):
+    with pytest.raises(ValueError, match=r"missing \['heads.1.bias'\].*backbone.weight"):
         build_policy(str(tmp_path / "r.pth"))
     torch.save(policy_to_reference(policy.state_dict()), tmp_path / "s.pth")
     with pytest.raises(ValueError, match="asg_checkpoint.py"):
         build_policy(str(tmp_path / "s.pth"))
     torch.save(dict(state_dict={}, history=HistoryBuffer()), tmp_path / "t.pth")
-    with pytest.raises(ValueError, match="not loaded for safety"):
+    with pytest.raises(ValueError, match="is not a policy: missing"):
         build_policy(str(tmp_path / "t.pth"))
 
 
