@@ -32,7 +32,8 @@ tta_pipeline = [
         ],
     ),
 ]
-# One core a training: a worker beside it gains nothing.
+# One core a training: preparing a batch is a twentieth of a step, and a worker for it would take it
+# from another training.
 train_dataloader = dict(
     batch_size=4,
     num_workers=0,

@@ -1,4 +1,4 @@
-# 3 epochs of 66 iterations (2,110 cartoons in batches of 32).
+# 3 epochs of 66 iterations (2,109 cartoons in batches of 32).
 max_epochs = 3
 iters_per_epoch = 66
 train_cfg = dict(
