@@ -22,6 +22,7 @@ from mmasg.datasets.gta5 import GTA5Dataset
 from mmasg.datasets.visda import VisDADataset
 from mmasg.guard.run_check import check_run
 from mmasg.guard.training_check import TrainingCheckHook
+from mmasg.l2o import WindowRule
 from mmasg.l2o.policy_file import build_policy
 from mmasg.optim.caffe_sgd import CaffeSGD
 from mmasg.reproducible import KeyedInfiniteSampler, KeyedRandomnessDataset
@@ -331,9 +332,7 @@ def with_policy(folder, **hook):
     start(grouped(folder, dict(preset="resnet"), hooks=hooks))
 
 
-@case(
-    "Policy", "a policy that is neither a name nor a file", "policy='minni'", "Did you mean 'mini'"
-)
+@case("Policy", "a policy that is neither a name nor a file", "got 'minni'", "Did you mean 'mini'")
 def _(folder, patch):
     with_policy(folder, policy="minni", window=1)
 
@@ -350,7 +349,7 @@ def _(folder, patch):
     with_policy(folder, policy=str(folder / "policy.pth"), window=1)
 
 
-@case("Policy", "a policy file with a weight that is no number", "policy.pth", "export the policy")
+@case("Policy", "a policy file with a weight that is no number", "critic.bias", "Give a checkpoint")
 def _(folder, patch):
     path = write_policy(folder / "policy.pth", num_groups=3)
     state = torch.load(path)["state_dict"]
@@ -406,14 +405,19 @@ def _(folder, patch):
     start(grouped(folder, dict(preset="resnet"), hooks=hooks))
 
 
-@case("Policy", "a last layer that is not there", "last_layer='decode_head.cls'", "Candidates")
+@case("Policy", "a last layer that is not there", "last_layer: got 'decode_head.cls'", "no module")
 def _(folder, patch):
     with_policy(folder, policy=dict(num_groups=7), window=1, last_layer="decode_head.cls")
 
 
-@case("Policy", "a window rule without the epoch's length", "iters_per_epoch", "or an integer")
+@case("Policy", "an epoch's length that is not the loop's", "iters_per_epoch", "Leave it out")
 def _(folder, patch):
-    with_policy(folder, policy=dict(num_groups=7), window=dict(min_iters=2, growth=20))
+    WindowRule(dict(min_iters=2, iters_per_epoch=2000)).bind(1500, 30_000)
+
+
+@case("Policy", "a last layer that contradicts the head", "decode_head.conv_seg", "Leave it out")
+def _(folder, patch):
+    with_policy(folder, policy=dict(num_groups=7), window=1, last_layer="backbone.conv1")
 
 
 @case("Policy", "a window of 0 iterations", "window", ">= 1")

@@ -75,6 +75,7 @@ def toy_config(work_dir, *, hook=None, max_iters=24, by_epoch=False, **overrides
     else:
         train_cfg = dict(type="IterBasedTrainLoop", max_iters=max_iters)
     config = dict(
+        custom_imports=dict(imports=["l2o_toy"]),  # for processes of their own
         model=dict(type="ToyNet"),
         work_dir=str(work_dir),
         train_dataloader=dict(

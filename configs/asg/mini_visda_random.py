@@ -7,7 +7,6 @@ custom_hooks = [
         type="LayerLRPolicyHook",
         policy=None,
         window={{_base_.window}},
-        last_layer="head.fc.2",
         mode="random",
     ),
 ]

@@ -18,7 +18,7 @@ environment = dict(
     config="{{ fileDirname }}/mini_gta2cityscapes_consistency.py",
     # The paper's rule: windows of 6, 6, 12, 24 and 24 iterations. Each decision counts for so much
     # that its effect shows above the noise; with 19 short ones an episode nothing was learned.
-    window=dict(min_iters=6, growth=20, iters_per_epoch=env_iters),
+    window=dict(min_iters=6),
     overrides={
         "optim_wrapper.paramwise_cfg.lr_mult": 1.0,
         # At the target task's 0.05 multipliers make less of a difference on crops this small.

@@ -6,6 +6,5 @@ train_cfg = dict(
         config="{{ fileDirname }}/visda.py",
         window="visda",
         episode_iters=2 * 4763,
-        last_layer="head.fc.2",
     )
 )

@@ -5,5 +5,5 @@ optim_wrapper = dict(paramwise_cfg=dict(_delete_=True, preset="resnet"))
 param_scheduler = None
 custom_hooks = [
     dict(type="ImageNetConsistencyHook", loss_weight=0.1, eval_mode="all"),
-    dict(type="LayerLRPolicyHook", policy="mini", window="visda", last_layer="head.fc.2"),
+    dict(type="LayerLRPolicyHook", policy="mini", window="visda"),
 ]

@@ -3,7 +3,8 @@
 from mmengine.registry import MODELS
 
 from .baselines import MovingAverageBaseline
-from .environment import EnvironmentStep, TrainingEnvironment
+from .environment import TrainingEnvironment
+from .episode import EnvironmentStep
 from .group_rates import GroupRates
 from .last_layer import LastLayer
 from .observation import SCALARS, WindowStatistics, make_observation, split_losses

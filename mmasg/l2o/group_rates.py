@@ -28,13 +28,20 @@ class GroupRates:
 
     def __init__(self, optimizer: Optimizer) -> None:
         self.optimizer = optimizer
-        self.names = group_names(optimizer, "The policy")
+        self.names = group_names(optimizer, "LayerLRPolicyHook")
         self.multipliers: list[float] = [1.0] * len(self.names)
 
     @property
     def num_groups(self) -> int:
         """Number of layer groups, G."""
         return len(self.names)
+
+    def sizes(self) -> list[list[str | int]]:
+        """Name and number of weights of each group, in the groups' order."""
+        counts = [0] * self.num_groups
+        for group in self.optimizer.param_groups:
+            counts[group["group_index"]] += sum(p.numel() for p in group["params"])
+        return [[name, count] for name, count in zip(self.names, counts, strict=True)]
 
     def set(self, multipliers: Sequence[float]) -> None:
         """Use these G multipliers from the next step on."""

@@ -7,8 +7,8 @@ trains one (:class:`~mmasg.l2o.TrainingEnvironment`).
 
 from __future__ import annotations
 
-from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any
 
 from mmengine.dist import all_reduce, get_world_size
@@ -17,15 +17,18 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 
+from mmasg.consistency import ImageNetConsistencyHook
+from mmasg.errors import wrong
+from mmasg.guard.training_check import TrainingCheckHook
 from mmasg.wrapped_model import unwrap
 
 from .group_rates import GroupRates
 from .last_layer import LastLayer
-from .observation import SCALARS, WindowStatistics, make_observation, split_losses
+from .observation import CONSISTENCY_KL, SCALARS, WindowStatistics, make_observation, split_losses
 from .windows import WindowRule
 
 
-class LayerLRHook(Hook):
+class LayerLRHook(Hook, ABC):
     """Base of the hooks that set layer-wise learning rates at the end of every window.
 
     Each iteration adds the losses before the step and the last layer's weight statistics after it
@@ -33,7 +36,7 @@ class LayerLRHook(Hook):
     ``optimizer.step`` only. With gradient accumulation a window still counts iterations.
 
     The hook's state travels with the checkpoint, so a run resumed in the middle of a window goes
-    on as if it had not stopped.
+    on as if it had not stopped; resumed with other :meth:`settings` it stops with an error.
 
     Args:
         window: See :class:`~mmasg.l2o.WindowRule`.
@@ -50,21 +53,24 @@ class LayerLRHook(Hook):
         self, window: int | str | Mapping[str, Any], last_layer: str | None = None
     ) -> None:
         if last_layer is not None and not isinstance(last_layer, str):
-            raise TypeError(f"`last_layer` must be a module's dotted name, got {last_layer!r}.")
+            raise TypeError(wrong("last_layer", last_layer, "a module's dotted name"))
         self._window_config = window
         self.window = WindowRule(window)
         self._last_layer_name = last_layer
         self.statistics = WindowStatistics()
         self.window_length = 0
         self.rates: GroupRates | None = None
+        self.distance = CONSISTENCY_KL
+        self._trained_with: dict[str, Any] = {}
         self._last_layer: LastLayer | None = None
-        self._resumed: dict[str, Any] | None = None
+        self._loaded: dict[str, Any] | None = None
 
     # -- what a subclass adds ------------------------------------------------------------------
 
-    @abstractmethod
     def begin(self, runner: Runner) -> None:
         """A new run begins: the first window, by default with every multiplier at 1."""
+        assert self.rates is not None
+        self.rates.set([1.0] * self.rates.num_groups)
 
     @abstractmethod
     def window_done(self, runner: Runner, scalars: Tensor, last: bool) -> None:
@@ -76,6 +82,15 @@ class LayerLRHook(Hook):
             last: Whether the run ends here, so that no window follows.
         """
 
+    def settings(self) -> dict[str, Any]:
+        """What decides the rates, by config key, as plain values: a run resumes with the same."""
+        assert self.rates is not None
+        return dict(
+            window=self.window.settings(),
+            last_layer=self._last_layer_name,
+            layer_groups=self.rates.sizes(),
+        )
+
     def extra_state(self) -> dict[str, Any]:
         """A subclass's own state, of tensors and plain values."""
         return {}
@@ -85,37 +100,55 @@ class LayerLRHook(Hook):
 
     # -- hook points ---------------------------------------------------------------------------
 
-    def before_train(self, runner: Runner) -> None:
-        """Find the groups and the last layer, and begin or go on.
+    def before_run(self, runner: Runner) -> None:
+        """Find the groups of a training; a run that only tests has no optimizer and needs none.
 
         Raises:
             TypeError: Several optimizers.
-            ValueError: See :class:`GroupRates`, :class:`LastLayer` and :class:`WindowRule`.
+            ValueError: See :class:`GroupRates`.
         """
-        if not isinstance(runner.optim_wrapper, OptimWrapper):
-            raise TypeError(
-                f"{type(self).__name__} needs one optimizer, got optim_wrapper="
-                f"{type(runner.optim_wrapper).__name__}."
-            )
+        wrapper = runner.optim_wrapper
+        if wrapper is None or isinstance(wrapper, Mapping):
+            return  # as the config has it: nothing trains
+        if not isinstance(wrapper, OptimWrapper):
+            remedy = f"{type(self).__name__} multiplies the rates of one optimizer."
+            kind = type(wrapper).__name__
+            raise TypeError(wrong("optim_wrapper", kind, "a single optimizer's wrapper", remedy))
+        self.rates = GroupRates(wrapper.optimizer)
+        TrainingCheckHook.join(runner)
+        # Now, as resuming puts the checkpoint's names and rates into the optimizer.
+        self._trained_with = self.settings()
+
+    def before_train(self, runner: Runner) -> None:
+        """Find the last layer, and begin or go on.
+
+        Raises:
+            ValueError: See :class:`LastLayer` and :class:`WindowRule`; a run resumed with other
+                settings.
+        """
+        assert self.rates is not None
         model = unwrap(runner.model)
-        self.rates = GroupRates(runner.optim_wrapper.optimizer)
-        self.check_groups(self.rates.names)
         self._last_layer = LastLayer(model, self._last_layer_name)
         self.window = WindowRule(self._window_config)
         by_epoch = isinstance(runner.train_loop, EpochBasedTrainLoop)
-        self.window.bind(len(runner.train_dataloader) if by_epoch else None)
-        if self._resumed is None:
+        self.window.bind(len(runner.train_dataloader) if by_epoch else None, runner.max_iters)
+        for hook in runner.hooks:
+            if isinstance(hook, ImageNetConsistencyHook):
+                self.distance = hook.loss.log_name  # type: ignore[assignment]
+        if runner.iter > 0 and self._loaded is not None:
+            self._go_on(self._loaded, next(model.parameters()).device)
+        else:  # a new run, from the weights of another one perhaps
+            if runner.iter > 0:
+                runner.logger.warning(
+                    f"The checkpoint holds no state of {type(self).__name__}: the layer-wise "
+                    "rates begin anew, with a first window."
+                )
             self.statistics.reset()
             self.window_length = self.window.length(runner.iter)
             self.begin(runner)
-        else:
-            self._go_on(self._resumed, next(model.parameters()).device)
-            self._resumed = None
+        self._loaded = None
         self.rates.attach()
         self.write_rates(runner, step=runner.iter)
-
-    def check_groups(self, names: Sequence[str]) -> None:
-        """Raise a ``ValueError`` where the model's groups do not fit."""
 
     def after_train_iter(
         self,
@@ -126,10 +159,10 @@ class LayerLRHook(Hook):
     ) -> None:
         """Add the iteration to the window, and end the window where it is full."""
         assert self._last_layer is not None
-        task_loss, kl = split_losses(outputs or {})
+        task_loss, distance = split_losses(outputs or {}, self.distance)
         progress = runner.iter / runner.max_iters
         reduce = _mean_over_processes if get_world_size() > 1 else None
-        self.statistics.add(task_loss, kl, progress, self._last_layer.weight, reduce)
+        self.statistics.add(task_loss, distance, progress, self._last_layer.weight, reduce)
         done = runner.iter + 1
         last = done >= runner.max_iters  # the run may end within a window
         if last or self.statistics.count >= self.window_length:
@@ -147,11 +180,14 @@ class LayerLRHook(Hook):
         if self._last_layer is not None:
             self._last_layer.close()
 
+    def trained_with(self) -> dict[str, Any]:
+        """:meth:`settings`, which :class:`~mmasg.guard.TrainingCheckHook` compares on resume."""
+        return dict(self._trained_with)
+
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put the state into the checkpoint."""
         if self.rates is not None:
             checkpoint[self.state_key] = dict(
-                group_names=list(self.rates.names),
                 multipliers=list(self.rates.multipliers),
                 window_length=self.window_length,
                 statistics=self.statistics.state_dict(),
@@ -159,15 +195,8 @@ class LayerLRHook(Hook):
             )
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        """Take the state from a checkpoint that a run is resumed from."""
-        if not runner._resume:
-            return
-        self._resumed = checkpoint.get(self.state_key)
-        if self._resumed is None:
-            runner.logger.warning(
-                f"The checkpoint holds no state of {type(self).__name__}: the layer-wise rates "
-                "begin anew, with a first window."
-            )
+        """Keep the state of a checkpoint; :meth:`before_train` knows whether the run goes on."""
+        self._loaded = checkpoint.get(self.state_key)
 
     # -- helpers -------------------------------------------------------------------------------
 
@@ -190,11 +219,6 @@ class LayerLRHook(Hook):
 
     def _go_on(self, state: Mapping[str, Any], device: Any) -> None:
         assert self.rates is not None
-        if list(state["group_names"]) != self.rates.names:
-            raise ValueError(
-                f"The checkpoint's layer groups {list(state['group_names'])} are not this run's "
-                f"{self.rates.names}: resume with the config that the run was started with."
-            )
         self.rates.set(state["multipliers"])
         self.window_length = state["window_length"]
         self.statistics.load_state_dict(state["statistics"], device)

@@ -11,6 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mmasg.errors import wrong
+
 SCALARS = ("task_loss", "kl", "progress", "weight_mean", "weight_std")
 """The scalars at the front of an observation, in the policy's order (ASG, section 3.2)."""
 
@@ -87,31 +89,35 @@ def make_observation(scalars: Tensor, multipliers: Sequence[float]) -> Tensor:
     return torch.cat([scalars.double(), rates]).float().unsqueeze(0)
 
 
-def split_losses(outputs: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Task loss and unweighted divergence among a training step's outputs.
+def split_losses(outputs: Mapping[str, Any], distance: str = CONSISTENCY_KL) -> tuple[Any, Any]:
+    """Task loss and unweighted distance from ImageNet among a training step's outputs.
 
     Args:
         outputs: What ``train_step`` returned: the total under ``'loss'``, and its parts under
             names that contain ``'loss'``.
+        distance: Name of the raw consistency loss. Default: the paper's KL.
 
     Returns:
-        The sum of all parts but the consistency loss, and the divergence (0 without one). They are
+        The sum of all parts but the consistency loss, and the distance (0 without one). They are
         tensors or floats, as they came.
 
     Raises:
-        ValueError: There is no loss among the outputs.
+        ValueError: There is no loss among the outputs, or a weighted consistency loss without the
+            raw one.
     """
     parts = [
         value
         for name, value in outputs.items()
-        if "loss" in name and name not in ("loss", CONSISTENCY_LOSS)
+        if "loss" in name and name not in ("loss", CONSISTENCY_LOSS, distance)
     ]
     if not parts:
         # A head that names its loss 'loss' (mmpretrain's) puts it in place of the total.
         if "loss" not in outputs:
-            raise ValueError(
-                f"The training step returned no task loss, only {sorted(outputs)}: the policy "
-                "needs at least one value whose name contains 'loss'."
-            )
+            allowed = "at least one value whose name contains 'loss'"
+            remedy = "The policy observes the task loss."
+            raise ValueError(wrong("train_step", sorted(outputs), allowed, remedy))
         parts = [outputs["loss"]]
-    return sum(parts), outputs.get(CONSISTENCY_KL, 0.0)
+    if CONSISTENCY_LOSS in outputs and distance not in outputs:
+        allowed = f"a raw value under the loss's log_name, {distance!r}, which the policy observes"
+        raise ValueError(wrong("ImageNetConsistencyHook.loss", sorted(outputs), allowed))
+    return sum(parts), outputs.get(distance, 0.0)

@@ -6,9 +6,12 @@ Pure PyTorch: this file knows neither MMEngine nor how the observation is made.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from mmasg.errors import wrong
 
 DEFAULT_MULTIPLIERS: tuple[float, ...] = tuple(i / 10 for i in range(11))
 """The multipliers that the paper's policy chooses from: 0, 0.1, ..., 1."""
@@ -63,7 +66,7 @@ class LSTMPolicy(nn.Module):
             ("hidden_size", hidden_size),
         ):
             if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-                raise ValueError(f"LSTMPolicy: `{name}` must be an integer >= 1, got {count!r}.")
+                raise ValueError(wrong(f"LSTMPolicy.{name}", count, "an integer >= 1"))
         self.multipliers = check_multipliers(multipliers, "LSTMPolicy")
         self.num_groups = num_groups
         self.num_scalars = num_scalars
@@ -145,17 +148,49 @@ class LSTMPolicy(nn.Module):
         value = self.critic(torch.cat(features, dim=1)).squeeze(1)
         return logits.log_softmax(-1), value, (torch.cat(hidden_out), torch.cat(cell_out))
 
+    @torch.no_grad()
+    def act(
+        self, observation: Tensor, state: PolicyState | None, generator: torch.Generator | None
+    ) -> tuple[list[int], PolicyState]:
+        """Draw one decision.
 
-def check_multipliers(multipliers: Sequence[float], owner: str) -> tuple[float, ...]:
+        Args:
+            observation: (1, num_scalars + num_groups), on any device.
+            state: As for :meth:`forward`.
+            generator: See :func:`choose`.
+
+        Returns:
+            Indices of the G multipliers, and the new state.
+        """
+        logits, _, state = self(observation.to(self.critic.weight.device), state)
+        return choose(logits[0].exp(), generator).tolist(), state
+
+
+def check_multipliers(multipliers: Any, owner: str) -> tuple[float, ...]:
     """Return the multipliers as a tuple of floats, or say what is wrong with them."""
-    values = tuple(float(m) for m in multipliers)
-    if (
-        not values
-        or len(set(values)) != len(values)
-        or not all(0 <= m < float("inf") for m in values)
-    ):
-        raise ValueError(
-            f"{owner}: `multipliers` must be one or more different finite numbers >= 0, "
-            f"got {list(multipliers)!r}."
-        )
+    try:
+        values = tuple(float(m) for m in multipliers)
+        good = bool(values) and len(set(values)) == len(values)
+        good = good and all(0 <= m < float("inf") for m in values)
+    except (TypeError, ValueError):
+        good = False
+    if not good:
+        allowed = "one or more different finite numbers >= 0"
+        raise ValueError(wrong(f"{owner}.multipliers", multipliers, allowed))
     return values
+
+
+def choose(probabilities: Tensor, generator: torch.Generator | None = None) -> Tensor:
+    """Draw each group's choice, groups independently.
+
+    Args:
+        probabilities: (G, M).
+        generator: Of the draws; ``None`` takes the most likely choice instead.
+
+    Returns:
+        Indices (G,), int64, on the CPU.
+    """
+    probabilities = probabilities.detach().cpu()
+    if generator is None:
+        return probabilities.argmax(-1)
+    return torch.multinomial(probabilities, 1, generator=generator).squeeze(1)

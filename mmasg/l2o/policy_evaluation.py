@@ -11,6 +11,7 @@ from torch import Tensor
 
 from .environment import TrainingEnvironment
 from .policy import LSTMPolicy
+from .rewards import earned
 
 #: A controller maps an observation (1, 5 + G) to G multipliers; a maker starts one anew.
 Controller = Callable[[Tensor], list[float]]
@@ -26,12 +27,10 @@ def sampled(policy: LSTMPolicy) -> ControllerMaker:
     def make(generator: torch.Generator) -> Controller:
         state = None
 
-        @torch.no_grad()
         def act(observation: Tensor) -> list[float]:
             nonlocal state
-            logits, _, state = policy(observation, state)
-            actions = torch.multinomial(logits[0].exp(), 1, generator=generator).squeeze(1)
-            return [policy.multipliers[i] for i in actions.tolist()]
+            actions, state = policy.act(observation, state, generator)
+            return [policy.multipliers[i] for i in actions]
 
         return act
 
@@ -70,10 +69,11 @@ def run_episode(
 
 def mean_reward(losses: Sequence[float], diverged: bool, reward: Any) -> float:
     """Mean reward of an episode's decisions, as a policy's training logs it."""
-    rewards = [reward(a, b) for a, b in zip(losses[:-1], losses[1:], strict=True)]
-    if diverged:
-        rewards[-1] = reward.lowest
-    return statistics.fmean(rewards)
+    last = len(losses) - 1
+    return statistics.fmean(
+        earned(reward, losses[i - 1], losses[i], diverged and i == last)
+        for i in range(1, len(losses))
+    )
 
 
 def evaluate(

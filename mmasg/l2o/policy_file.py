@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,9 +14,9 @@ from mmengine.registry import MODELS
 
 from mmasg.checkpoint.atomic_files import save_atomically
 from mmasg.checkpoint.safe_checkpoint import load_checkpoint
-from mmasg.errors import did_you_mean, first_of
+from mmasg.errors import did_you_mean, wrong
 
-from .policy import DEFAULT_MULTIPLIERS, LSTMPolicy
+from .policy import DEFAULT_MULTIPLIERS, LSTMPolicy, check_multipliers
 from .policy_names import is_reference_policy, policy_size
 
 BOX = Path(__file__).parent / "policies"
@@ -26,7 +27,7 @@ def packaged_policies() -> list[str]:
     return sorted(path.stem for path in BOX.glob("*.pth"))
 
 
-def build_policy(policy: str | Mapping[str, Any] | LSTMPolicy) -> LSTMPolicy:
+def build_policy(policy: str | Path | Mapping[str, Any] | LSTMPolicy) -> LSTMPolicy:
     """Build a policy.
 
     Args:
@@ -49,11 +50,9 @@ def build_policy(policy: str | Mapping[str, Any] | LSTMPolicy) -> LSTMPolicy:
         policy = dict(checkpoint=str(policy))
     if not isinstance(policy, Mapping):
         raise TypeError(
-            "`policy` must be the name of a packaged policy, a file or a config dict, "
-            f"got {type(policy).__name__}."
+            wrong("policy", policy, "a packaged policy's name, a file or a config dict")
         )
-    config = dict(policy)
-    config.setdefault("type", "LSTMPolicy")
+    config = dict(type="LSTMPolicy", **policy) if "type" not in policy else dict(policy)
     checkpoint = config.pop("checkpoint", None)
     if checkpoint is None:
         print_log(
@@ -62,32 +61,38 @@ def build_policy(policy: str | Mapping[str, Any] | LSTMPolicy) -> LSTMPolicy:
             logger="current",
             level=logging.WARNING,
         )
-        model = MODELS.build(config)
-    else:
-        weights, found = load_policy_file(checkpoint)
-        for key in ("num_groups", "num_scalars", "hidden_size"):
-            if config.get(key, found[key]) != found[key]:
-                raise ValueError(
-                    f"policy.{key}={config[key]}, but {checkpoint} holds a policy with "
-                    f"{key}={found[key]}: drop the key or choose another file."
-                )
-        config = {**found, **config}
-        if len(config["multipliers"]) != len(found["multipliers"]):
-            raise ValueError(
-                f"policy.multipliers has {len(config['multipliers'])} values, but {checkpoint} "
-                f"chooses from {len(found['multipliers'])}."
-            )
-        model = MODELS.build(config)
-        own = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-        odd = [name for name, value in weights.items() if tuple(value.shape) != own.get(name)]
-        if odd or not all(value.isfinite().all() for value in weights.values()):
-            raise ValueError(
-                f"{checkpoint} holds no policy that can act: "
-                + (f"{first_of(odd)} are of other shapes." if odd else "a number is not finite.")
-                + " Take the checkpoint before it, or export the policy again."
-            )
-        model.load_state_dict(weights, strict=True)
+        return MODELS.build(config).eval()
+    weights, found = load_policy_file(checkpoint)
+    for key in ("num_groups", "num_scalars", "hidden_size"):
+        if config.get(key, found[key]) != found[key]:
+            allowed = f"{found[key]}, as {checkpoint} has it"
+            raise ValueError(wrong(f"policy.{key}", config[key], allowed))
+    config = {**found, **config}
+    count = len(found["multipliers"])
+    if len(config["multipliers"]) != count:
+        allowed = f"{count} numbers, as {checkpoint} chooses from so many"
+        raise ValueError(wrong("policy.multipliers", config["multipliers"], allowed))
+    model = MODELS.build(config)
+    model.load_state_dict(weights, strict=True)
     return model.eval()
+
+
+def policy_facts(config: Any, policy: LSTMPolicy) -> dict[str, Any]:
+    """What identifies a policy: its file's weights by a digest, or the config of a new one.
+
+    Args:
+        config: What :func:`build_policy` was given.
+        policy: What it returned.
+
+    Returns:
+        ``carry_state`` and ``weights`` (``'new'``, or twelve hexadecimal digits).
+    """
+    new = isinstance(config, Mapping) and config.get("checkpoint") is None
+    digest = hashlib.sha256()
+    for name, value in sorted(policy.state_dict().items()):
+        digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
+    weights = "new" if new else digest.hexdigest()[:12]
+    return dict(carry_state=policy.carry_state, weights=weights)
 
 
 def policy_path(name: str | Path) -> Path:
@@ -100,11 +105,10 @@ def policy_path(name: str | Path) -> Path:
     if not path.is_file() or "/" in str(name):
         path = Path(name)
     if not path.is_file():
-        hint = did_you_mean(name, packaged_policies())
-        raise FileNotFoundError(
-            f"policy='{name}' is neither a packaged policy ({packaged_policies()}) nor a file."
-            f"{hint} Give a packaged name, or the path of a meta-training's checkpoint."
-        )
+        there = packaged_policies()
+        allowed = f"a packaged policy ({', '.join(there)}) or a meta-training's checkpoint file"
+        remedy = f"There is no such file.{did_you_mean(name, there)}"
+        raise FileNotFoundError(wrong("policy", str(name), allowed, remedy))
     return path
 
 
@@ -124,32 +128,36 @@ def load_policy_file(name: str | Path) -> tuple[dict[str, torch.Tensor], dict[st
 
     Raises:
         FileNotFoundError: No such name and no such file.
-        ValueError: Missing or extra names; a released policy that has not been converted.
+        ValueError: A file that is no checkpoint or holds code; missing or extra names, or shapes
+            that do not fit together; a released policy that has not been converted.
     """
     path = policy_path(name)
-    content = load_checkpoint(path, "cpu", "policy")
+    content = load_checkpoint(path, map_location="cpu", key="policy")
     weights = content.get("state_dict", content) if isinstance(content, Mapping) else None
-    if not isinstance(weights, Mapping) or not all(isinstance(name, str) for name in weights):
-        raise ValueError(f"{path} holds no state dict, but a {type(content).__name__}.")
+    if not isinstance(weights, Mapping):
+        raise ValueError(
+            wrong(
+                f"policy: {path}", type(content).__name__, "a state dict, or dict(state_dict=...)"
+            )
+        )
+    meta = content.get("meta") if weights is not content else None
+    meta = meta if isinstance(meta, Mapping) else {}
+    if meta.get("kind", "LSTMPolicy") != "LSTMPolicy":
+        raise ValueError(wrong(f"policy: {path}: meta.kind", meta["kind"], "'LSTMPolicy'"))
     if is_reference_policy(weights):
         raise ValueError(
-            f"{path} is a released policy with its own names. Convert it first: "
+            f"policy: {path} is a released policy with its own names. Convert it first: "
             f"python tools/model_converters/asg_checkpoint.py {path} policy.pth"
         )
-    try:
-        found: dict[str, Any] = policy_size(weights)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    found: dict[str, Any] = policy_size(weights, f"policy: {path}")
     count = found.pop("num_multipliers")
-    meta = content.get("meta", {}) if weights is not content else {}
-    multipliers = meta.get("multipliers", DEFAULT_MULTIPLIERS) if isinstance(meta, Mapping) else ()
-    numbers = isinstance(multipliers, (list, tuple)) and {type(m) for m in multipliers}
-    if not numbers or not numbers <= {int, float} or len(multipliers) != count:
-        raise ValueError(
-            f"{path} chooses from {count} multipliers, but its `meta.multipliers` is "
-            f"{multipliers!r}: write dict(state_dict=..., meta=dict(multipliers=[...]))."
-        )
-    found.update(multipliers=tuple(multipliers), carry_state=bool(meta.get("carry_state", True)))
+    multipliers = check_multipliers(
+        meta.get("multipliers", DEFAULT_MULTIPLIERS), f"policy: {path}: meta"
+    )
+    if len(multipliers) != count:
+        allowed = f"{count} numbers, as the policy chooses from so many"
+        raise ValueError(wrong(f"policy: {path}: meta.multipliers", list(multipliers), allowed))
+    found.update(multipliers=multipliers, carry_state=bool(meta.get("carry_state", True)))
     return dict(weights), found
 
 

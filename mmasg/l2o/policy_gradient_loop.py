@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.registry import LOOPS
-from mmengine.runner import BaseLoop, Runner
-from torch.utils.data import DataLoader
+from mmengine.runner import IterBasedTrainLoop, Runner
+from torch.utils.data import DataLoader, Dataset
 
+from mmasg.checkpoint import PlainCheckpointHook
+from mmasg.errors import wrong
 from mmasg.wrapped_model import unwrap
 
 from .baselines import MovingAverageBaseline
 from .environment import build_environments
-from .policy import LSTMPolicy
+from .reinforce_policy import ReinforcePolicy
 from .rewards import build_reward
 from .rollouts import RolloutCollector
 
@@ -24,7 +26,7 @@ _STATE_KEY = "policy_gradient_loop"
 
 
 @LOOPS.register_module()
-class PolicyGradientLoop(BaseLoop):
+class PolicyGradientLoop(IterBasedTrainLoop):
     """Train a policy on trainings (ASG, section 3.2; reward and options are this project's).
 
     The runner's model is the policy (``ReinforcePolicy``). One iteration of this loop is a rollout
@@ -78,26 +80,23 @@ class PolicyGradientLoop(BaseLoop):
         entropy_weight: float = 0.0,
         value_weight: float = 0.5,
     ) -> None:
-        # Hooks ask the loop's data loader for its length and its sampler.
-        super().__init__(runner, DataLoader([0]))  # type: ignore[arg-type]
         for name, count in (("max_iters", max_iters), ("rollout_length", rollout_length)):
-            if not isinstance(count, int) or count < 1:
-                raise ValueError(f"train_cfg.{name} must be an integer >= 1, got {count!r}.")
+            if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+                raise ValueError(wrong(f"train_cfg.{name}", count, "an integer >= 1"))
         if not 0 <= gamma <= 1:
-            raise ValueError(f"train_cfg.gamma must be in [0, 1], got {gamma}.")
+            raise ValueError(wrong("train_cfg.gamma", gamma, "a number from 0 to 1"))
         if isinstance(baseline, str) and baseline != "value":
-            raise ValueError(
-                f"train_cfg.baseline='{baseline}'; allowed: None, 'value' or a dict of "
-                "MovingAverageBaseline's arguments."
-            )
+            allowed = "None, 'value' or a dict of MovingAverageBaseline's arguments"
+            raise ValueError(wrong("train_cfg.baseline", baseline, allowed))
         policy = unwrap(runner.model)
-        if not isinstance(policy, LSTMPolicy) or not hasattr(policy, "loss"):
-            raise TypeError(
-                "PolicyGradientLoop trains model=dict(type='ReinforcePolicy', num_groups=...), got "
-                f"{type(policy).__name__}."
+        if not isinstance(policy, ReinforcePolicy):
+            allowed = (
+                "dict(type='ReinforcePolicy', num_groups=...), which PolicyGradientLoop trains"
             )
+            raise TypeError(wrong("model", type(policy).__name__, allowed))
         if not environments:
-            raise ValueError("train_cfg.environments is empty: give at least one.")
+            raise ValueError(wrong("train_cfg.environments", environments, "at least one"))
+        super().__init__(runner, DataLoader(_Updates(max_iters)), max_iters)
         built: MovingAverageBaseline | str | None
         if isinstance(baseline, Mapping):
             built = MovingAverageBaseline(**{k: v for k, v in baseline.items() if k != "type"})
@@ -118,68 +117,51 @@ class PolicyGradientLoop(BaseLoop):
             get_world_size(),
             self._log_episode,
         )
-        self.resumed: dict[str, Any] | None = None
-
-        self._max_iters, self._iter = max_iters, 0
-        self.stop_training = False
+        self.resumed: list[dict[str, Any]] = []
         # Before the hook that saves (VERY_LOW).
-        runner.register_hook(_PolicyCheckpointHook(self), priority="LOW")
-
-    @property
-    def max_epochs(self) -> int:
-        """One; the loop has no epochs."""
-        return 1
-
-    @property
-    def max_iters(self) -> int:
-        """Number of updates."""
-        return self._max_iters
-
-    @property
-    def epoch(self) -> int:
-        """Always 0."""
-        return 0
-
-    @property
-    def _epoch(self) -> int:
-        return 0
-
-    @_epoch.setter
-    def _epoch(self, value: int) -> None:
-        """Set by the runner on resume; there is nothing to keep."""
-
-    @property
-    def iter(self) -> int:
-        """Updates done."""
-        return self._iter
+        runner.register_hook(_CollectorStateHook(self), priority="LOW")
+        # A policy's checkpoints are policy files: read without running code.
+        runner.register_hook(PlainCheckpointHook())
 
     def run(self) -> torch.nn.Module:
         """Train the policy."""
-        if self.resumed is not None:
-            self.collector.load_state_dict(self.resumed)
-            self.resumed = None
-        self.runner.call_hook("before_train")
-        self.runner.call_hook("before_train_epoch")
-        self.runner.model.train()
-        while self._iter < self._max_iters and not self.stop_training:
-            self.runner.call_hook("before_train_iter", batch_idx=self._iter, data_batch=None)
-            rollout, measured = self.collect()
-            outputs = self.runner.model.train_step(rollout, optim_wrapper=self.runner.optim_wrapper)
-            outputs.update(measured)
-            self.runner.call_hook(
-                "after_train_iter", batch_idx=self._iter, data_batch=None, outputs=outputs
-            )
-            self._iter += 1
-        self.runner.call_hook("after_train_epoch")
-        self.runner.call_hook("after_train")
-        self.collector.close()
-        return self.runner.model
+        if self._iter > 0 and self.resumed:
+            self._go_on(self.resumed)
+        self.resumed = []
+        try:
+            return super().run()
+        finally:
+            self.collector.close()
+
+    def run_iter(self, data_batch: Any) -> None:
+        """One rollout, and the update from it."""
+        self.runner.call_hook("before_train_iter", batch_idx=self._iter, data_batch=None)
+        rollout, measured = self.collect()
+        outputs = self.runner.model.train_step(rollout, optim_wrapper=self.runner.optim_wrapper)
+        outputs.update(measured)
+        self.runner.call_hook(
+            "after_train_iter", batch_idx=self._iter, data_batch=None, outputs=outputs
+        )
+        self._iter += 1
 
     def collect(self) -> tuple[dict[str, Any], dict[str, float]]:
         """Act for one rollout: what ``ReinforcePolicy.loss`` takes, and values for the log."""
         rollout, measured = self.collector.collect()
         rollout.update(entropy_weight=self.entropy_weight, value_weight=self.value_weight)
         return rollout, measured
+
+    def _go_on(self, states: list[dict[str, Any]]) -> None:
+        collector = self.collector
+        if len(states) == collector.world_size:
+            collector.load_state_dict(states[collector.rank])
+            return
+        self.runner.logger.warning(
+            f"The checkpoint is of {len(states)} process(es), this run has "
+            f"{collector.world_size}: the policy goes on, in new episodes."
+        )
+        # No seed twice: the processes count on from the farthest.
+        episodes = max(state["episode"] for state in states) * len(states)
+        collector.episode = -(-episodes // collector.world_size)
 
     def _log_episode(self, summary: dict[str, float]) -> None:
         self.runner.visualizer.add_scalars(
@@ -192,7 +174,22 @@ class PolicyGradientLoop(BaseLoop):
         )
 
 
-class _PolicyCheckpointHook(Hook):
+class _Updates(Dataset):
+    """Stands for the data: the loop's base counts in it, and hooks ask for its length."""
+
+    metainfo: ClassVar[dict[str, Any]] = {}
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def __len__(self) -> int:
+        return self._number
+
+    def __getitem__(self, index: int) -> int:
+        return index
+
+
+class _CollectorStateHook(Hook):
     """Makes the runner's checkpoints policy files, and keeps the collectors' states in them."""
 
     def __init__(self, loop: PolicyGradientLoop) -> None:
@@ -210,26 +207,7 @@ class _PolicyCheckpointHook(Hook):
         checkpoint["meta"].update(
             multipliers=list(policy.multipliers), carry_state=policy.carry_state
         )
-        # The log's history is pickled by reference to functions, and some of the run's infos are
-        # numpy scalars, which torch's safe loading refuses; without them the file loads with
-        # weights_only=True.
-        hub = checkpoint["message_hub"]
-        infos = {k: v for k, v in hub["runtime_info"].items() if type(v) in (int, float, str)}
-        checkpoint["message_hub"] = {**hub, "log_scalars": {}, "runtime_info": infos}
         checkpoint[_STATE_KEY] = dict(collectors=self._states)
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
-        if not runner._resume or _STATE_KEY not in checkpoint:
-            return
-        states = checkpoint[_STATE_KEY]["collectors"]
-        collector = self.loop.collector
-        if len(states) != collector.world_size:
-            runner.logger.warning(
-                f"The checkpoint is of {len(states)} process(es), this run has "
-                f"{collector.world_size}: the policy goes on, in new episodes."
-            )
-            # No seed twice: the processes count on from the farthest.
-            episodes = max(state["episode"] for state in states) * len(states)
-            collector.episode = -(-episodes // collector.world_size)
-            return
-        self.loop.resumed = states[collector.rank]
+        self.loop.resumed = checkpoint.get(_STATE_KEY, {}).get("collectors", [])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -12,10 +13,14 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor
 
-from .layer_lr_hook import LayerLRHook, observation_log
-from .policy import DEFAULT_MULTIPLIERS, LSTMPolicy, PolicyState, check_multipliers
-from .policy_file import build_policy
+from mmasg.errors import did_you_mean, wrong
 
+from .layer_lr_hook import LayerLRHook, observation_log
+from .observation import CONSISTENCY_KL
+from .policy import DEFAULT_MULTIPLIERS, LSTMPolicy, PolicyState, check_multipliers, choose
+from .policy_file import build_policy, policy_facts
+
+_KEY = "LayerLRPolicyHook"
 _MODES = ("sample", "argmax", "random", "fixed")
 
 
@@ -44,8 +49,8 @@ class LayerLRPolicyHook(LayerLRHook):
             :func:`~mmasg.l2o.build_policy`. May be ``None`` for the modes that ask no policy.
         window: Length of the windows: an integer, a dict, ``'visda'`` or ``'gta5'``, see
             :class:`~mmasg.l2o.WindowRule`.
-        last_layer: Dotted name of the layer whose weights are observed. Default:
-            ``decode_head.conv_seg``, or the convolution or linear layer that runs last.
+        last_layer: Dotted name of the layer whose weights are observed. Left out: the last layer
+            of the model's head, see :class:`~mmasg.l2o.LastLayer`.
         mode: ``'sample'`` (default, the paper's) draws from the policy's distribution,
             ``'argmax'`` takes its most likely choice; the controls ``'random'`` (uniform, anew for
             each window, the first included) and ``'fixed'`` (one uniform draw when the run
@@ -75,48 +80,79 @@ class LayerLRPolicyHook(LayerLRHook):
     ) -> None:
         super().__init__(window, last_layer)
         if mode not in _MODES:
-            raise ValueError(f"LayerLRPolicyHook: mode={mode!r}; allowed: {_MODES}.")
+            hint = did_you_mean(mode, _MODES).strip()
+            raise ValueError(wrong(f"{_KEY}.mode", mode, ", ".join(_MODES), hint))
         self.mode = mode
         self.asks_policy = mode in ("sample", "argmax")
         if policy is None and self.asks_policy:
-            raise ValueError(
-                f"LayerLRPolicyHook: mode='{mode}' needs a `policy` (a packaged name such as "
-                "'mini', a file or a config dict); only 'random' and 'fixed' go without."
-            )
-        self.policy = None if policy is None else build_policy(policy)
-        if multipliers is not None:
-            if self.asks_policy:
-                raise ValueError(
-                    f"LayerLRPolicyHook: with mode='{mode}' the policy brings its `multipliers`; "
-                    "drop the argument."
-                )
-            self.multipliers = check_multipliers(multipliers, "LayerLRPolicyHook")
-        else:
-            self.multipliers = self.policy.multipliers if self.policy else DEFAULT_MULTIPLIERS
+            allowed = f"a packaged name such as 'mini', a file or a config dict with mode={mode!r}"
+            remedy = "Only 'random' and 'fixed' go without."
+            raise ValueError(wrong(f"{_KEY}.policy", policy, allowed, remedy))
+        if multipliers is not None and self.asks_policy:
+            remedy = "The policy brings its multipliers: drop the argument."
+            allowed = f"nothing with mode={mode!r}"
+            raise ValueError(wrong(f"{_KEY}.multipliers", multipliers, allowed, remedy))
+        self._multipliers = None if multipliers is None else check_multipliers(multipliers, _KEY)
+        self._policy_config = policy
         self.seed = seed
         self.generator = torch.Generator()
         self.state: PolicyState | None = None
         self.decisions = 0
 
-    def check_groups(self, names: Sequence[str]) -> None:
-        """Refuse a policy for another number of groups."""
-        if self.asks_policy and self.policy and self.policy.num_groups != len(names):
-            raise ValueError(
-                f"The policy sets the rates of {self.policy.num_groups} layer groups, but the "
-                f"model has {len(names)}: {list(names)}. Choose `paramwise_cfg` groups that match, "
-                "or train a policy for this number of groups."
+    @cached_property
+    def policy(self) -> LSTMPolicy | None:
+        """The policy, read when a training first needs it: tests and predictions need none."""
+        return None if self._policy_config is None else build_policy(self._policy_config)
+
+    @cached_property
+    def multipliers(self) -> tuple[float, ...]:
+        """The choices."""
+        of_policy = self.policy.multipliers if self.policy else DEFAULT_MULTIPLIERS
+        return self._multipliers or of_policy
+
+    def before_run(self, runner: Runner) -> None:
+        """Find the groups of a training, and refuse a policy for another number of them."""
+        super().before_run(runner)
+        if self.rates is None or not self.asks_policy:
+            return
+        assert self.policy is not None
+        if self.policy.num_groups != self.rates.num_groups:
+            names = ", ".join(self.rates.names)
+            allowed = f"a policy for the model's {self.rates.num_groups} layer groups ({names})"
+            remedy = (
+                f"It sets the rates of {self.policy.num_groups}. Choose `paramwise_cfg` groups "
+                "that match, or train a policy for this number of groups."
+            )
+            raise ValueError(wrong(f"{_KEY}.policy", self._policy_config, allowed, remedy))
+
+    def settings(self) -> dict[str, Any]:
+        """Adds the policy by its weights, a new one by its config, and how it is asked."""
+        settings = dict(super().settings(), mode=self.mode, seed=self.seed)
+        settings["multipliers"] = list(self.multipliers)
+        if self.asks_policy:
+            assert self.policy is not None
+            settings["policy"] = policy_facts(self._policy_config, self.policy)
+        return settings
+
+    def before_train(self, runner: Runner) -> None:
+        """Begin or go on; say where the policy sees another loss than it was trained with."""
+        super().before_train(runner)
+        if self.asks_policy and self.distance != CONSISTENCY_KL:
+            runner.logger.warning(
+                f"{_KEY}: the policy observes {self.distance} in the place of {CONSISTENCY_KL}, as "
+                "this run's consistency loss is no KL. A policy trained with the KL knows values "
+                "of another scale."
             )
 
     def begin(self, runner: Runner) -> None:
         """Begin with multiplier 1, or with the controls' first draw."""
-        assert self.rates is not None
+        super().begin(runner)
         self.generator.manual_seed(runner.seed if self.seed is None else self.seed)
         self.state = None
         self.decisions = 0
-        if self.mode in ("random", "fixed"):
+        if not self.asks_policy:
+            assert self.rates is not None
             self.rates.set(self._choose(self._uniform()))
-        else:
-            self.rates.set([1.0] * self.rates.num_groups)
 
     @torch.no_grad()
     def window_done(self, runner: Runner, scalars: Tensor, last: bool) -> None:
@@ -140,7 +176,7 @@ class LayerLRPolicyHook(LayerLRHook):
             state=None if self.state is None else list(self.state),
             generator=self.generator.get_state(),
             decisions=self.decisions,
-            policy=None if self.policy is None else self.policy.state_dict(),
+            policy=self.policy.state_dict() if self.asks_policy and self.policy else None,
         )
 
     def load_extra_state(self, state: Mapping[str, Any]) -> None:
@@ -149,7 +185,8 @@ class LayerLRPolicyHook(LayerLRHook):
         self.state = None if hidden is None else (hidden[0].cpu(), hidden[1].cpu())
         self.generator.set_state(state["generator"].cpu())
         self.decisions = state["decisions"]
-        if self.policy is not None and state["policy"] is not None:
+        if state["policy"] is not None:
+            assert self.policy is not None
             self.policy.load_state_dict(state["policy"], strict=True)
 
     def _probabilities(self, runner: Runner, observation: Tensor) -> Tensor | None:
@@ -174,10 +211,8 @@ class LayerLRPolicyHook(LayerLRHook):
         return torch.full((self.rates.num_groups, choices), 1 / choices)
 
     def _choose(self, probabilities: Tensor) -> list[float]:
-        if self.mode == "argmax":
-            actions = probabilities.argmax(-1)
-        else:
-            actions = torch.multinomial(probabilities, 1, generator=self.generator).squeeze(1)
+        generator = None if self.mode == "argmax" else self.generator
+        actions = choose(probabilities, generator)
         broadcast(actions)  # the first process's draw is everybody's
         return [self.multipliers[i] for i in actions.tolist()]
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import torch
 from mmengine.model import BaseModel
-from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS
 from torch import Tensor
 from torch.nn import functional
@@ -16,30 +15,12 @@ from .reinforce_loss import discounted_returns, reinforce_loss
 
 
 @MODELS.register_module()
-class ReinforcePolicy(LSTMPolicy):
+class ReinforcePolicy(LSTMPolicy, BaseModel):
     """:class:`LSTMPolicy` with a training step by REINFORCE.
 
     Its parameters and their names are the policy's own: what a runner saves loads strictly into a
     bare :class:`LSTMPolicy`. :class:`~mmasg.l2o.PolicyGradientLoop` feeds it rollouts.
     """
-
-    parse_losses = BaseModel.parse_losses
-
-    def data_preprocessor(self, data: dict[str, Any], training: bool = False) -> dict[str, Any]:
-        """Move a rollout to the policy's device."""
-        device = self.critic.weight.device
-        moved = {k: v.to(device) if isinstance(v, Tensor) else v for k, v in data.items()}
-        if data.get("state") is not None:
-            moved["state"] = tuple(part.to(device) for part in data["state"])
-        return moved
-
-    def train_step(self, data: dict[str, Any], optim_wrapper: OptimWrapper) -> dict[str, Tensor]:
-        """One update from one rollout, see :meth:`loss`; returns the values to log."""
-        with optim_wrapper.optim_context(self):
-            losses = self(**self.data_preprocessor(data, True), mode="loss")
-        total, log_vars = self.parse_losses(losses)
-        optim_wrapper.update_params(total)
-        return log_vars
 
     def forward(  # type: ignore[override]
         self,
@@ -51,7 +32,7 @@ class ReinforcePolicy(LSTMPolicy):
         """The policy's own forward, or with ``mode='loss'`` the losses of a rollout."""
         if mode == "loss":
             return self.loss(observation, state, **rollout)
-        return super().forward(observation, state)
+        return LSTMPolicy.forward(self, observation, state)
 
     def loss(
         self,
@@ -87,7 +68,7 @@ class ReinforcePolicy(LSTMPolicy):
             state = (state[0].detach(), state[1].detach())
         logits_list, values_list = [], []
         for t in range(observation.shape[0]):
-            logits_t, value_t, state = super().forward(observation[t : t + 1], state)
+            logits_t, value_t, state = LSTMPolicy.forward(self, observation[t : t + 1], state)
             logits_list.append(logits_t[0])
             values_list.append(value_t[0])
         logits, values = torch.stack(logits_list), torch.stack(values_list)

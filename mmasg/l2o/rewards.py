@@ -13,6 +13,8 @@ from typing import Any
 
 from mmengine.registry import TASK_UTILS
 
+from mmasg.errors import wrong
+
 
 @TASK_UTILS.register_module()
 class LossDecreaseReward:
@@ -59,6 +61,11 @@ class NegativeLossReward:
         return max(-self.bound, -loss)
 
 
+def earned(reward: Any, before: float, after: float, diverged: bool) -> float:
+    """What a decision earns between two windows' mean losses; the lowest where it diverged."""
+    return reward.lowest if diverged else reward(before, after)
+
+
 def build_reward(config: Mapping[str, Any] | None) -> Any:
     """Build a reward from its config; ``None`` gives the default, :class:`LossDecreaseReward`."""
     return TASK_UTILS.build(dict(config or dict(type="LossDecreaseReward")))
@@ -66,5 +73,5 @@ def build_reward(config: Mapping[str, Any] | None) -> Any:
 
 def _positive(bound: float) -> float:
     if not bound > 0:
-        raise ValueError(f"A reward's `bound` must be positive, got {bound}.")
+        raise ValueError(wrong("reward.bound", bound, "a number above 0"))
     return float(bound)

@@ -8,10 +8,14 @@ from typing import Any
 import torch
 from mmengine.logging import print_log
 
+from mmasg.errors import wrong
+
 from .baselines import MovingAverageBaseline
-from .environment import EnvironmentStep, TrainingEnvironment
+from .environment import TrainingEnvironment
+from .episode import EnvironmentStep
 from .policy import LSTMPolicy, PolicyState
 from .reinforce_loss import discounted_returns
+from .rewards import earned
 
 _MAX_EMPTY_EPISODES = 10
 
@@ -59,6 +63,7 @@ class RolloutCollector:
         self.rollout_length = rollout_length
         self.gamma = gamma
         self.baseline = baseline
+        self._moving_average = baseline if isinstance(baseline, MovingAverageBaseline) else None
         self.seed, self.rank, self.world_size = seed, rank, world_size
         self.on_episode = on_episode
         self.generator = torch.Generator().manual_seed(seed + 7919 * rank)
@@ -81,33 +86,28 @@ class RolloutCollector:
             self._begin_episode()
         assert self._window is not None and self._environment is not None
         first, state = len(self._taken), self._policy_state
-        device = next(self.policy.parameters()).device
         observations, actions = [], []
         rewards: list[float] = []
         while len(rewards) < self.rollout_length and not self._window.done:
-            observation = self._window.observation
-            with torch.no_grad():
-                logits, _, self._policy_state = self.policy(
-                    observation.to(device), self._policy_state
-                )
-            choice = torch.multinomial(logits[0].exp().cpu(), 1, generator=self.generator)
-            action = choice.squeeze(1)
             before = self._window
-            self._train_window([self.policy.multipliers[i] for i in action.tolist()])
-            observations.append(observation)
+            action, self._policy_state = self.policy.act(
+                before.observation, self._policy_state, self.generator
+            )
+            after = self._train_window([self.policy.multipliers[i] for i in action])
+            observations.append(before.observation)
             actions.append(action)
-            rewards.append(self._reward(before, self._window))
+            rewards.append(earned(self.reward, before.task_loss, after.task_loss, after.diverged))
         rollout: dict[str, Any] = dict(
             observation=torch.cat(observations),
-            actions=torch.stack(actions),
+            actions=torch.tensor(actions),
             rewards=torch.tensor(rewards),
             state=state,
             gamma=self.gamma,
             baseline=self.baseline,
         )
-        if isinstance(self.baseline, MovingAverageBaseline):
+        if self._moving_average is not None:
             returns = discounted_returns(rollout["rewards"], self.gamma)
-            rollout["baseline"], rollout["scale"] = self.baseline(returns, first)
+            rollout["baseline"], rollout["scale"] = self._moving_average(returns, first)
         taken = [multiplier for row in self._taken[first:] for multiplier in row]
         measured = dict(
             mean_multiplier=sum(taken) / len(taken),
@@ -124,17 +124,13 @@ class RolloutCollector:
         for environment in self.environments:
             environment.close()
 
-    def _train_window(self, multipliers: list[float]) -> None:
+    def _train_window(self, multipliers: list[float]) -> EnvironmentStep:
         assert self._environment is not None
         self._window = self._environment.step(multipliers)
         self._taken.append(multipliers)
         if not self._window.diverged:
             self._losses.append(self._window.task_loss)
-
-    def _reward(self, before: EnvironmentStep, after: EnvironmentStep) -> float:
-        return (
-            self.reward.lowest if after.diverged else self.reward(before.task_loss, after.task_loss)
-        )
+        return self._window
 
     # -- episodes ------------------------------------------------------------------------------
 
@@ -155,10 +151,8 @@ class RolloutCollector:
         self._window = self._environment.reset(self.seed + 1 + number)
         found = self._environment.group_names
         if len(found) != self.policy.num_groups:
-            raise ValueError(
-                f"The policy has num_groups={self.policy.num_groups}, but the environment's "
-                f"model has {len(found)} layer groups: {found}."
-            )
+            allowed = f"{len(found)}, as the environment's model has the layer groups {found}"
+            raise ValueError(wrong("model.num_groups", self.policy.num_groups, allowed))
         self._policy_state, self._taken = None, []
         self._losses = [self._window.task_loss]
         return self._window
@@ -188,16 +182,14 @@ class RolloutCollector:
 
     def state_dict(self) -> dict[str, Any]:
         """What :meth:`load_state_dict` needs, of tensors and plain values."""
-        running = self._window is not None
+        running, moving = self._window is not None, self._moving_average
         return dict(
             episode=self.episode,
             generator=self.generator.get_state(),
             taken=list(self._taken) if running else None,
-            policy_state=None if self._policy_state is None else list(self._policy_state),
+            policy_state=self._policy_state,
             task_loss=self._window.task_loss if self._window is not None else None,
-            moving_average=self.baseline.state_dict()
-            if isinstance(self.baseline, MovingAverageBaseline)
-            else None,
+            moving_average=moving.state_dict() if moving is not None else None,
         )
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
@@ -205,8 +197,8 @@ class RolloutCollector:
         self.episode = state["episode"]
         self.generator.set_state(state["generator"].cpu())
         average = state["moving_average"]
-        if isinstance(self.baseline, MovingAverageBaseline) and average is not None:
-            self.baseline.load_state_dict(average)
+        if self._moving_average is not None and average is not None:
+            self._moving_average.load_state_dict(average)
         self._window = None
         if state["taken"] is None:
             return
@@ -219,8 +211,7 @@ class RolloutCollector:
         for multipliers in taken:
             self._train_window(multipliers)
         assert self._window is not None
-        hidden = state["policy_state"]
-        self._policy_state = None if hidden is None else (hidden[0], hidden[1])
+        self._policy_state = state["policy_state"]
         if self._window.task_loss != state["task_loss"]:
             print_log(
                 f"The window's task loss was {state['task_loss']:.8g} and is "

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mmasg.errors import wrong
+
 _PAPER: dict[str, dict[str, int]] = {
     # VisDA-17: ceil(152397 / 32) iterations, the last small batch is used.
-    "visda": dict(min_iters=10, growth=20, iters_per_epoch=4763),
-    "gta5": dict(min_iters=20, growth=20, iters_per_epoch=2000),
+    "visda": dict(min_iters=10, iters_per_epoch=4763),
+    "gta5": dict(min_iters=20, iters_per_epoch=2000),
 }
 _ALLOWED = "an integer >= 1, dict(min_iters=20, growth=20, iters_per_epoch=2000), 'visda' or 'gta5'"
+_KEYS = ("min_iters", "growth", "iters_per_epoch")
 
 
 class WindowRule:
@@ -23,10 +26,10 @@ class WindowRule:
 
     Args:
         window: An integer for a fixed length, which then ignores epochs; a dict of ``min_iters``,
-            ``growth`` and ``iters_per_epoch`` (the last one only needed where the training loop
-            has no epochs; it wins over the loop's own length); ``'visda'`` or ``'gta5'`` for the
+            ``growth`` (default 20) and ``iters_per_epoch``; ``'visda'`` or ``'gta5'`` for the
             paper's (10 or 20 iterations at least, growth 20; 4,763 or 2,000 iterations per epoch
-            where the training loop has no epochs, else the loop's own).
+            where the training loop has no epochs). ``iters_per_epoch`` may be left out: a loop
+            with epochs knows their length, and a loop without is one epoch as a whole.
 
     Raises:
         ValueError: A length or number below 1, or an unknown name or key.
@@ -37,46 +40,52 @@ class WindowRule:
         self.fixed: int | None = None
         self.min_iters = self.growth = 0
         self.iters_per_epoch: int | None = None
-        paper_iters = None
+        self._paper_iters: int | None = None
         if isinstance(window, str):
             if window not in _PAPER:
-                raise ValueError(f"`window` is {window!r}; allowed: {_ALLOWED}.")
-            window = dict(_PAPER[window])
-            paper_iters = window.pop("iters_per_epoch")
-        self._paper_iters = paper_iters
+                raise ValueError(wrong("window", window, _ALLOWED))
+            self._paper_iters = _PAPER[window]["iters_per_epoch"]
+            window = dict(min_iters=_PAPER[window]["min_iters"])
         if isinstance(window, bool) or not isinstance(window, (int, Mapping)):
-            raise TypeError(f"`window` is {window!r}; allowed: {_ALLOWED}.")
+            raise TypeError(wrong("window", window, _ALLOWED))
         if isinstance(window, int):
             self.fixed = _at_least_one("window", window)
             return
-        keys = set(window)
-        if keys - {"min_iters", "growth", "iters_per_epoch"} or "min_iters" not in keys:
-            raise ValueError(f"`window` has the keys {sorted(keys)}; allowed: {_ALLOWED}.")
+        if set(window) - set(_KEYS) or "min_iters" not in window:
+            raise ValueError(wrong("window", dict(window), _ALLOWED))
         self.min_iters = _at_least_one("window.min_iters", window["min_iters"])
         self.growth = _at_least_one("window.growth", window.get("growth", 20))
-        if window.get("iters_per_epoch") is not None:
-            self.iters_per_epoch = _at_least_one(
-                "window.iters_per_epoch", window["iters_per_epoch"]
-            )
+        given = window.get("iters_per_epoch")
+        if given is not None:
+            self.iters_per_epoch = _at_least_one("window.iters_per_epoch", given)
 
-    def bind(self, loop_iters_per_epoch: int | None) -> None:
-        """Take the epoch's length from the training loop, where the rule was given none.
+    def settings(self) -> dict[str, int | None]:
+        """What was asked for, before :meth:`bind`: a run resumes with the same only."""
+        if self.fixed is not None:
+            return dict(length=self.fixed)
+        epoch = self.iters_per_epoch or self._paper_iters
+        return dict(min_iters=self.min_iters, growth=self.growth, iters_per_epoch=epoch)
+
+    def bind(self, loop_iters_per_epoch: int | None, max_iters: int) -> None:
+        """Take the epoch's length from the training loop.
 
         Args:
             loop_iters_per_epoch: Length of an epoch-based loop's dataloader, ``None`` for a loop
                 without epochs.
+            max_iters: Iterations of the whole run.
 
         Raises:
-            ValueError: Neither of them knows.
+            ValueError: The rule was given another length than the loop's epochs have.
         """
-        if self.fixed is None and self.iters_per_epoch is None:
-            loop_iters_per_epoch = loop_iters_per_epoch or self._paper_iters
-            if loop_iters_per_epoch is None:
-                raise ValueError(
-                    "`window` needs `iters_per_epoch` in a training loop without epochs: "
-                    "window=dict(min_iters=..., growth=..., iters_per_epoch=...), or an integer."
-                )
-            self.iters_per_epoch = _at_least_one("window.iters_per_epoch", loop_iters_per_epoch)
+        if self.fixed is not None:
+            return
+        if loop_iters_per_epoch and self.iters_per_epoch not in (None, loop_iters_per_epoch):
+            allowed = f"{loop_iters_per_epoch}, the length of the training loop's epochs"
+            remedy = "Leave it out: the loop knows it."
+            raise ValueError(wrong("window.iters_per_epoch", self.iters_per_epoch, allowed, remedy))
+        self.iters_per_epoch = (
+            loop_iters_per_epoch or self.iters_per_epoch or self._paper_iters or max_iters
+        )
 
     def length(self, done: int) -> int:
         """Length of the window that begins after ``done`` iterations of the run."""
@@ -91,8 +100,7 @@ class WindowRule:
 
 
 def _at_least_one(name: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"`{name}` must be an integer >= 1, got {value!r}.")
-    if value < 1:
-        raise ValueError(f"`{name}` must be an integer >= 1, got {value!r}.")
+    integer = isinstance(value, int) and not isinstance(value, bool)
+    if not integer or value < 1:
+        raise (ValueError if integer else TypeError)(wrong(name, value, "an integer >= 1"))
     return value

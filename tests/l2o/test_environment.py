@@ -1,4 +1,5 @@
-import copy
+import os
+import signal
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ from l2o_toy import GROUPS, toy_config, toy_runner
 from mmengine.logging import MessageHub, MMLogger
 
 from mmasg.l2o import TrainingEnvironment
+from mmasg.l2o.episode import train_episode
 
 
 def environment(tmp_path, window=4, **kwargs):
@@ -26,7 +28,7 @@ def losses(env, seed, multipliers):
 def test_windows_of_a_whole_training(tmp_path):
     env = environment(tmp_path)
     window = env.reset(3)
-    assert env.group_names == GROUPS and env.iters_done == 4
+    assert env.group_names == GROUPS
     assert window.observation.shape == (1, 8) and not window.done
     assert window.observation[0, 0].item() == pytest.approx(window.task_loss)
     assert window.observation[0, 5:].tolist() == [1.0] * 3
@@ -34,14 +36,22 @@ def test_windows_of_a_whole_training(tmp_path):
     assert window.observation[0, 5:].tolist() == [0.5, 0.0, 1.0]
     for _ in range(3):
         window = env.step([1.0] * 3)
-    assert window.done and not window.diverged and env.iters_done == 20
+    assert window.done and not window.diverged
+    # Means of step / total over the last four of 20 iterations.
+    assert window.observation[0, 2].item() == pytest.approx((16 + 17 + 18 + 19) / 4 / 20)
 
 
 def test_same_as_the_training_itself(tmp_path):
     """Multiplier 1 throughout is the plain run of the same seed."""
-    env = environment(tmp_path)
-    losses(env, 7, [1.0] * 3)
-    weights = copy.deepcopy(env._runner.model.state_dict())
+    config = toy_config(tmp_path / "env", max_iters=20)._cfg_dict.to_dict()
+    seen = []
+
+    def answer(step):
+        seen.append(step.task_loss)
+        return [1.0] * 3
+
+    weights = train_episode(config, 7, answer, 4).model.state_dict()
+    assert losses(environment(tmp_path), 7, [1.0] * 3) == seen  # in a process of its own
     runner = toy_runner(tmp_path / "plain", max_iters=20)  # seed 7
     runner.train()
     for name, value in runner.model.state_dict().items():
@@ -71,23 +81,40 @@ def test_leaves_the_surrounding_run_alone(tmp_path):
     env.reset(0)
     assert MessageHub.get_current_instance() is hub is outer.message_hub
     assert MMLogger.get_current_instance() is logger
-    count = len(MessageHub._instance_dict)
+    state = torch.get_rng_state()
     env.reset(1)
-    assert len(MessageHub._instance_dict) == count
+    assert torch.equal(torch.get_rng_state(), state)
+    env.close()
 
 
 def test_errors(tmp_path):
-    with pytest.raises(ValueError, match="`episode_iters` must be at least 1"):
+    with pytest.raises(ValueError, match="episode_iters: got 0"):
         environment(tmp_path, episode_iters=0)
-    with pytest.raises(ValueError, match="`window`"):
+    with pytest.raises(ValueError, match="window: got 0"):
         environment(tmp_path, window=0)
     env = environment(tmp_path)
     with pytest.raises(RuntimeError, match="reset must be called"):
         env.step([1.0] * 3)
-    losses(env, 0, [1.0] * 3)
+    env.reset(0)
+    with pytest.raises(ValueError, match="multipliers: got .*1.0.*; allowed: 3 numbers"):
+        env.step([1.0])
+    losses(env, 0, [1.0] * 3)  # begun anew in the middle of an episode, too
     with pytest.raises(RuntimeError, match="episode is over"):
         env.step([1.0] * 3)
     config = toy_config(tmp_path)._cfg_dict.to_dict()
     config["optim_wrapper"]["paramwise_cfg"]["groups"][0]["lr_mult"] = 0.1
     with pytest.raises(ValueError, match="drop `lr_mult`"):
         TrainingEnvironment(config, 4).reset(0)
+
+
+def test_an_environment_that_is_killed_says_so_and_begins_anew(tmp_path):
+    env = environment(tmp_path)
+    first = env.reset(3)
+    os.kill(env._process._process.pid, signal.SIGKILL)
+    with pytest.raises(RuntimeError, match=r"ended by itself \(exit code -9\).*lack of memory"):
+        env.step([1.0] * 3)
+    env.close()
+    assert env.reset(3).task_loss == first.task_loss
+    process = env._process._process
+    env.close()
+    assert not process.is_alive()

@@ -37,5 +37,12 @@ def test_task_loss_is_every_loss_but_ours():
     assert split_losses(dict(loss=4.0, acc=1.0)) == (4.0, 0.0)
     # mmengine logs a head's own 'loss' in place of the total.
     assert split_losses(dict(loss=1.0, loss_imagenet=2.0, kl_imagenet=4.0)) == (1.0, 4.0)
-    with pytest.raises(ValueError, match="no task loss"):
+    with pytest.raises(ValueError, match="whose name contains 'loss'"):
         split_losses(dict(accuracy=1.0))
+
+
+def test_the_distance_is_the_consistency_loss_by_its_name():
+    outputs = dict(loss_ce=1.0, loss_imagenet=6.0, my_loss_raw=0.5)
+    assert split_losses(outputs, "my_loss_raw") == (1.0, 0.5)  # no task loss by its name
+    with pytest.raises(ValueError, match="a raw value under the loss's log_name, 'kl_imagenet'"):
+        split_losses(outputs)

@@ -49,6 +49,7 @@ def test_trains_saves_and_resumes(tmp_path):
     config = meta_config(
         tmp_path / "a", gamma=0.9, entropy_weight=0.01, baseline=dict(normalise=True)
     )
+    config.custom_hooks = [dict(type="TrainingCheckHook")]  # as tools/train.py has it
     runner = Runner.from_cfg(config)
     before = {k: v.clone() for k, v in runner.model.state_dict().items()}
     runner.train()
@@ -199,19 +200,19 @@ def test_errors(tmp_path):
     def build(**kwargs):
         return Runner.from_cfg(meta_config(tmp_path, **kwargs))
 
-    with pytest.raises(ValueError, match="rollout_length must be an integer >= 1"):
+    with pytest.raises(ValueError, match="rollout_length: got 0; allowed: an integer >= 1"):
         build(rollout_length=0).train()
-    with pytest.raises(ValueError, match="gamma must be in"):
+    with pytest.raises(ValueError, match="train_cfg.gamma: got 2.0"):
         build(gamma=2.0).train()
-    with pytest.raises(ValueError, match="baseline='average'; allowed"):
+    with pytest.raises(ValueError, match="train_cfg.baseline: got 'average'; allowed"):
         build(baseline="average").train()
-    with pytest.raises(ValueError, match="environments is empty"):
+    with pytest.raises(ValueError, match="train_cfg.environments: got"):
         build(environments=[]).train()
     config = meta_config(tmp_path)
     config.model.num_groups = 5
-    with pytest.raises(ValueError, match="num_groups=5.*has 3 layer groups"):
+    with pytest.raises(ValueError, match="model.num_groups: got 5; allowed: 3, .*'first'"):
         Runner.from_cfg(config).train()
     config = meta_config(tmp_path)
     config.model = dict(type="ToyNet")
-    with pytest.raises(TypeError, match="ReinforcePolicy"):
+    with pytest.raises(TypeError, match="model: got 'ToyNet'; allowed: .*ReinforcePolicy"):
         Runner.from_cfg(config).train()

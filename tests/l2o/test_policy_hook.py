@@ -3,10 +3,13 @@ import math
 from pathlib import Path
 
 import pytest
+import seg_toy
 import torch
 from l2o_toy import GROUPS, policy_hook, toy_config, toy_runner
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
+
+from mmasg.l2o import LSTMPolicy
 
 POLICY = dict(type="LSTMPolicy", num_groups=3)
 
@@ -140,7 +143,7 @@ def test_log(tmp_path, capfd):
 def test_resume_is_exact(tmp_path, stop, by_epoch):
     if by_epoch and stop % 6:
         stop = 6
-    window = dict(min_iters=4, growth=3, iters_per_epoch=16)
+    window = dict(min_iters=4, growth=3, iters_per_epoch=None if by_epoch else 16)
     hook = dict(policy=POLICY, window=window)
     checkpoints = dict(
         checkpoint=dict(
@@ -199,6 +202,36 @@ def test_modes(tmp_path):
     assert greedy[0] == [1.0] * 3 and greedy[1] != greedy[0]
 
 
+def test_the_policy_observes_whatever_consistency_loss_there_is(tmp_path, caplog):
+    model = seg_toy.segmentor(
+        seg_toy.resnet18(seg_toy.write_imagenet_file(tmp_path / "r18.pth", seg_toy.resnet18()))
+    )
+    config = seg_toy.toy_config(
+        tmp_path / "run",
+        model,
+        dict(loss=dict(type="FeatureL2Loss")),
+        max_iters=4,
+        hooks=[dict(type="LayerLRPolicyHook", policy=dict(num_groups=7), window=2)],
+        optim_wrapper=dict(
+            constructor="LayerGroupOptimWrapperConstructor",
+            optimizer=dict(type="SGD", lr=0.01),
+            paramwise_cfg=dict(preset="resnet"),
+        ),
+    )
+    runner, recorder = seg_toy.build_runner(config), seg_toy.Recorder()
+    runner.register_hook(recorder)
+    runner.logger.addHandler(caplog.handler)
+    seen = watch(policy_hook(runner).policy)
+    runner.train()
+    distances = [line["feature_l2_imagenet"] for line in recorder.log[:2]]
+    assert distances[1] > 0
+    # The observation is float32.
+    assert seen[0][1].item() == pytest.approx(sum(distances) / 2, rel=1e-6)
+    losses = [line["decode.loss_ce"] for line in recorder.log[:2]]
+    assert seen[0][0].item() == pytest.approx(sum(losses) / 2, rel=1e-6)
+    assert "observes feature_l2_imagenet in the place of kl_imagenet" in caplog.text
+
+
 def test_diverged_losses_do_not_reach_the_policy(tmp_path):
     runner = run(
         tmp_path,
@@ -208,8 +241,94 @@ def test_diverged_losses_do_not_reach_the_policy(tmp_path):
     assert policy_hook(runner).decisions == 2
 
 
+CHANGES = [
+    (dict(window=5), "window.length: the checkpoint has 4, this config 5"),
+    (dict(mode="argmax"), "mode: the checkpoint has 'sample', this config 'argmax'"),
+    (dict(seed=9), "seed: the checkpoint has None, this config 9"),
+    (
+        dict(policy=dict(type="LSTMPolicy", num_groups=3, carry_state=False)),
+        "policy.carry_state: the checkpoint has True, this config False",
+    ),
+    (dict(policy="other.pth"), "policy.weights: the checkpoint has 'new', this config '"),
+    (dict(last_layer="first"), "last_layer: the checkpoint has None, this config 'first'"),
+]
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("started")
+    checkpoints = dict(checkpoint=dict(type="CheckpointHook", interval=4, by_epoch=False))
+    hook = dict(policy=POLICY, window=4)
+    run(folder / "a", hook=hook, max_iters=8, default_hooks=checkpoints)
+    return folder / "a" / "iter_4.pth"
+
+
+def resumed(folder, checkpoint, edit=lambda config: None, resume=True, **hook):
+    hook = dict(dict(policy=POLICY, window=4), **hook)
+    config = toy_config(folder, hook=hook, max_iters=8, load_from=str(checkpoint), resume=resume)
+    edit(config)
+    runner = Runner.from_cfg(config)
+    runner.train()
+    return runner
+
+
+@pytest.mark.parametrize("hook, match", CHANGES, ids=[next(iter(c[0])) for c in CHANGES])
+def test_resuming_with_other_settings_is_an_error(tmp_path, started, hook, match, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save(LSTMPolicy(num_groups=3).state_dict(), "other.pth")
+    with pytest.raises(ValueError, match=rf"custom_hooks \(LayerLRPolicyHook\).{match}"):
+        resumed(tmp_path / "b", started, **hook)
+    # The weights alone begin a new run, with any settings.
+    assert resumed(tmp_path / "c", started, resume=False, **hook).iter == 8
+
+
+def test_resuming_with_another_policy_file_or_other_groups_is_an_error(tmp_path, started):
+    checkpoints = dict(checkpoint=dict(type="CheckpointHook", interval=4, by_epoch=False))
+    for name in ("one", "two"):
+        torch.save(LSTMPolicy(num_groups=3).state_dict(), tmp_path / f"{name}.pth")
+    (tmp_path / "moved.pth").write_bytes((tmp_path / "one.pth").read_bytes())
+    hook = dict(policy=str(tmp_path / "one.pth"), window=4)
+    run(tmp_path / "a", hook=hook, max_iters=8, default_hooks=checkpoints)
+    saved = tmp_path / "a" / "iter_4.pth"
+    with pytest.raises(
+        ValueError, match=r"LayerLRPolicyHook\).policy.weights: the checkpoint has '"
+    ):
+        resumed(tmp_path / "b", saved, policy=str(tmp_path / "two.pth"))
+    resumed(tmp_path / "c", saved, policy=str(tmp_path / "moved.pth"))  # the same weights
+
+    def edit(config):
+        first, second, _ = config.optim_wrapper.paramwise_cfg.groups
+        first["patterns"], second["patterns"] = second["patterns"], first["patterns"]
+
+    with pytest.raises(
+        ValueError, match=r"layer_groups\[0\]\[1\]: the checkpoint has 30, this config 42"
+    ):
+        resumed(tmp_path / "d", started, edit)
+
+
+def test_a_run_that_only_tests_needs_no_policy(tmp_path, started):
+    loader = dict(
+        dataset=dict(type="ToyData"),
+        batch_size=4,
+        collate_fn=dict(type="default_collate"),
+        sampler=dict(type="DefaultSampler", shuffle=False),
+    )
+    config = toy_config(
+        tmp_path,
+        hook=dict(policy="/nowhere/policy.pth", window=4),
+        test_dataloader=loader,
+        test_cfg=dict(type="TestLoop"),
+        test_evaluator=dict(type="DumpResults", out_file_path=str(tmp_path / "out.pkl")),
+        load_from=str(started),
+    )
+    Runner.from_cfg(config).test()
+    assert (tmp_path / "out.pkl").is_file()
+    with pytest.raises(FileNotFoundError, match="policy: got '/nowhere/policy.pth'"):
+        Runner.from_cfg(config).train()
+
+
 def test_errors(tmp_path):
-    with pytest.raises(ValueError, match="7 layer groups, but the model has 3"):
+    with pytest.raises(ValueError, match="model's 3 layer groups .*It sets the rates of 7"):
         run(tmp_path, hook=dict(policy=dict(type="LSTMPolicy", num_groups=7), window=4))
     config = toy_config(tmp_path, hook=dict(policy=POLICY, window=4))
     config.optim_wrapper.pop("constructor")
@@ -220,15 +339,18 @@ def test_errors(tmp_path):
     config.optim_wrapper.paramwise_cfg.groups[0].lr_mult = 0.1
     with pytest.raises(ValueError, match="'first' has lr_mult=0.1"):
         Runner.from_cfg(config).train()
-    with pytest.raises(ValueError, match="mode='greedy'; allowed"):
+    with pytest.raises(ValueError, match="mode: got 'greedy'; allowed"):
         toy_runner(tmp_path, hook=dict(policy=POLICY, window=4, mode="greedy"))
-    with pytest.raises(ValueError, match="needs a `policy`"):
+    with pytest.raises(
+        ValueError, match="policy: got None; allowed: a packaged name .* mode='sample'"
+    ):
         toy_runner(tmp_path, hook=dict(policy=None, window=4))
-    with pytest.raises(ValueError, match="window.*got 0"):
+    with pytest.raises(ValueError, match="window: got 0"):
         toy_runner(tmp_path, hook=dict(policy=POLICY, window=0))
-    with pytest.raises(ValueError, match="needs `iters_per_epoch`"):
-        run(tmp_path, hook=dict(policy=POLICY, window=dict(min_iters=3)))
-    with pytest.raises(ValueError, match="the policy brings its `multipliers`"):
+    with pytest.raises(ValueError, match="iters_per_epoch: got 7; allowed: 6, the length of"):
+        window = dict(min_iters=3, iters_per_epoch=7)
+        run(tmp_path, hook=dict(policy=POLICY, window=window), by_epoch=True)
+    with pytest.raises(ValueError, match="The policy brings its multipliers"):
         toy_runner(tmp_path, hook=dict(policy=POLICY, window=4, multipliers=(0, 1)))
-    with pytest.raises(ValueError, match="'lastt' is no module.*Candidates"):
+    with pytest.raises(ValueError, match="last_layer: got 'lastt'; .*mean 'last'"):
         run(tmp_path, hook=dict(policy=POLICY, window=4, last_layer="lastt"))

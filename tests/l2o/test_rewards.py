@@ -25,7 +25,7 @@ def test_nothing_is_lower_than_lowest(kind):
 
 
 def test_bad_bound():
-    with pytest.raises(ValueError, match="`bound` must be positive, got 0"):
+    with pytest.raises(ValueError, match="reward.bound: got 0; allowed: a number above 0"):
         build("LossDecreaseReward", bound=0)
 
 

@@ -24,7 +24,7 @@ def test_rule_by_hand():
 )
 def test_papers_number_of_decisions(name, per_epoch, epochs, decisions):
     rule = WindowRule(name)
-    rule.bind(None)
+    rule.bind(None, per_epoch * epochs)
     lengths = windows(rule, per_epoch * epochs)
     assert len(lengths) - 1 == decisions  # nothing is decided after the last window
     assert sum(lengths) == per_epoch * epochs
@@ -33,41 +33,43 @@ def test_papers_number_of_decisions(name, per_epoch, epochs, decisions):
 
 def test_first_window_is_cut_at_a_short_epoch():
     rule = WindowRule(dict(min_iters=20, growth=20))
-    rule.bind(6)
+    rule.bind(6, 60)
     assert rule.length(0) == 6
 
 
 def test_fixed_length_knows_no_epochs():
     rule = WindowRule(7)
-    rule.bind(10)
+    rule.bind(10, 28)
     assert windows(rule, 28) == [7, 7, 7, 7]
 
 
 def test_who_knows_the_epochs_length():
-    for loop, expected in ((None, 4763), (100, 100)):
-        rule = WindowRule("visda")
-        rule.bind(loop)
+    given = dict(min_iters=2, iters_per_epoch=9)
+    for window, loop, expected in (
+        ("visda", None, 4763),
+        ("visda", 100, 100),
+        (given, None, 9),
+        (given, 9, 9),
+        (dict(min_iters=2), None, 70),  # a loop without epochs is one as a whole
+        (dict(min_iters=2), 100, 100),
+    ):
+        rule = WindowRule(window)
+        rule.bind(loop, 70)
         assert rule.iters_per_epoch == expected
-    rule = WindowRule(dict(min_iters=2, growth=2, iters_per_epoch=9))
-    rule.bind(100)
-    assert rule.iters_per_epoch == 9
+    with pytest.raises(ValueError, match="iters_per_epoch: got 9; allowed: 100, the length"):
+        WindowRule(given).bind(100, 1000)
 
 
 @pytest.mark.parametrize(
     "window, error, match",
     [
-        (0, ValueError, "`window` must be an integer >= 1, got 0"),
-        (dict(min_iters=0), ValueError, "`window.min_iters` must be"),
-        (dict(length=3), ValueError, r"keys \['length'\]"),
+        (0, ValueError, "window: got 0; allowed: an integer >= 1"),
+        (dict(min_iters=0), ValueError, "window.min_iters: got 0"),
+        (dict(length=3), ValueError, "window: got {'length': 3}"),
         ("imagenet", ValueError, "allowed: .*'visda' or 'gta5'"),
-        (2.5, TypeError, "`window` is 2.5"),
+        (2.5, TypeError, "window: got 2.5"),
     ],
 )
 def test_bad_windows(window, error, match):
     with pytest.raises(error, match=match):
         WindowRule(window)
-
-
-def test_needs_an_epoch_length():
-    with pytest.raises(ValueError, match="needs `iters_per_epoch`"):
-        WindowRule(dict(min_iters=5)).bind(None)
