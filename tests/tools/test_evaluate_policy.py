@@ -49,6 +49,15 @@ def test_controllers_see_the_same_episodes(tmp_path, capsys):
     assert "| constant 0 |" in capsys.readouterr().out
 
 
+def test_what_is_no_evaluation(tmp_path):
+    tool = load_tool("analysis/evaluate_policy")
+    (tmp_path / "plain.py").write_text("train_cfg = dict(max_iters=3)")
+    with pytest.raises(ValueError, match="config: got .*plain.py'; allowed: a meta-training's"):
+        tool.main([str(tmp_path / "plain.py")])
+    with pytest.raises(ValueError, match="--episodes: got 0"):
+        tool.main([str(tmp_path / "plain.py"), "--episodes", "0"])
+
+
 def test_a_diverged_episode_earns_the_lowest():
     reward = NegativeLossReward(bound=9.0)
     assert mean_reward([3.0, 2.0, 1.0], False, reward) == -1.5
@@ -73,6 +82,8 @@ def test_rewards_of_a_training_as_table_and_picture(tmp_path, capsys):
     assert "| 26 to 45 | 3.550 |" in output
     with Image.open(tmp_path / "r.png") as picture:
         assert len(picture.convert("RGB").getcolors(1 << 24)) > 10
+    with pytest.raises(ValueError, match="--block: got 0"):
+        tool.main([str(tmp_path / "run"), "--block", "0"])
     log.write_text(json.dumps(dict(step=1, loss=1.0)))
     with pytest.raises(ValueError, match="has no 'reward'.*policy's training"):
         tool.main([str(tmp_path / "run")])

@@ -17,6 +17,7 @@ import json
 from mmengine.config import Config, DictAction
 
 import mmasg  # noqa: F401
+from mmasg.errors import wrong
 from mmasg.l2o import build_policy
 from mmasg.l2o.environment import build_environments
 from mmasg.l2o.policy_evaluation import ControllerMaker, constant, evaluate, sampled, uniform
@@ -47,6 +48,12 @@ def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
     config = Config.fromfile(args.config)
     config.merge_from_dict(args.cfg_options or {})
+    if args.episodes < 1:
+        raise ValueError(wrong("--episodes", args.episodes, "an integer >= 1"))
+    environments = (config.get("train_cfg") or {}).get("environments")
+    if not environments:
+        allowed = "a meta-training's, with train_cfg.environments (configs/asg/policy_*.py)"
+        raise ValueError(wrong("config", args.config, allowed))
     policies = {name: build_policy(name) for name in args.policy}
     groups = next(iter(policies.values())).num_groups
     controllers: dict[str, ControllerMaker] = {
@@ -60,7 +67,7 @@ def main(argv: list[str] | None = None) -> None:
     if args.hand_set:
         controllers["hand-set"] = constant([0.1] * (groups - 1) + [1.0])
     result = evaluate(
-        build_environments(config.train_cfg.environments),
+        build_environments(environments),
         controllers,
         build_reward(config.train_cfg.get("reward")),
         args.episodes,

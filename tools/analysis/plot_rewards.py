@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from mmasg.errors import wrong
 from mmasg.visualization.reward_curve import plot_rewards, read_levels, read_updates, reward_table
 
 
@@ -27,6 +28,8 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--evaluation", help="JSON file of tools/analysis/evaluate_policy.py")
     parser.add_argument("--out", default="rewards.png", help="picture to write")
     args = parser.parse_args(argv)
+    if args.block < 1:
+        raise ValueError(wrong("--block", args.block, "an integer >= 1"))
     runs = {Path(folder).name: read_updates(folder) for folder in args.work_dirs}
     for title, records in runs.items():
         print(f"{title}\n\n{reward_table(records, args.block)}\n")
