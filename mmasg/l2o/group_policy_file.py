@@ -1,0 +1,71 @@
+"""Files of :class:`~mmasg.l2o.GroupPolicy`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mmasg.checkpoint.atomic_files import save_atomically
+from mmasg.checkpoint.safe_checkpoint import load_checkpoint
+from mmasg.errors import wrong
+
+from .fitting_weights import check_weights
+from .group_policy import GROUP_INPUTS, RUN_INPUTS, GroupPolicy
+from .policy_file import policy_path
+
+KIND = "GroupPolicy"
+_INPUTS = dict(groups=list(GROUP_INPUTS), run=list(RUN_INPUTS))
+
+
+def save_group_policy(policy: GroupPolicy, path: str | Path, **meta: Any) -> None:
+    """Write a policy's weights, the constructor's arguments and the names of its inputs.
+
+    Args:
+        policy: The policy.
+        path: The file to write.
+        **meta: Further plain values for ``meta``.
+    """
+    meta.update(kind=KIND, arguments=policy.arguments, inputs=_INPUTS)
+    weights = {name: value.cpu() for name, value in policy.state_dict().items()}
+    save_atomically(dict(state_dict=weights, meta=meta), path)
+
+
+def load_group_policy(name: str | Path) -> GroupPolicy:
+    """Read a policy.
+
+    Args:
+        name: A packaged policy's name or a path.
+
+    Returns:
+        The policy, on the CPU and in eval mode.
+
+    Raises:
+        FileNotFoundError: No such name and no such file.
+        ValueError: A file that is no checkpoint or holds code; another kind of policy; one that
+            was trained on other inputs; weights that do not fit what ``meta`` says.
+    """
+    path = policy_path(name)
+    content = load_checkpoint(path, map_location="cpu", key="policy")
+    content = content if isinstance(content, Mapping) else {}
+    meta, weights = (_mapping(content.get(key)) for key in ("meta", "state_dict"))
+    key = f"policy: {path}"
+    if meta.get("kind") != KIND:
+        remedy = "LayerLRPolicyHook(policy=...) takes a file of an LSTMPolicy."
+        raise ValueError(wrong(f"{key}: meta.kind", meta.get("kind"), repr(KIND), remedy))
+    if meta.get("inputs") != _INPUTS:
+        remedy = "It was trained on other inputs: train it anew."
+        raise ValueError(wrong(f"{key}: meta.inputs", meta.get("inputs"), str(_INPUTS), remedy))
+    arguments = meta.get("arguments")
+    try:
+        policy = GroupPolicy(**_mapping(arguments))
+    except TypeError:
+        allowed = "the arguments of GroupPolicy"
+        raise ValueError(wrong(f"{key}: meta.arguments", arguments, allowed)) from None
+    check_weights(weights, policy, key, "Give a file that save_group_policy has written.")
+    policy.load_state_dict(weights)
+    return policy.eval()
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}
