@@ -12,7 +12,7 @@ import engine_toy
 import torch
 from mini_run import write_frames, write_policy
 from mmengine.hooks import Hook
-from mmengine.registry import HOOKS, init_default_scope
+from mmengine.registry import HOOKS, MODELS, init_default_scope
 from seg_toy import build_runner, resnet18, segmentor, toy_config, write_imagenet_file
 from street_files import write_ids, write_image
 
@@ -224,6 +224,49 @@ def _(folder, patch):
 @case("Consistency", "a cap of 0", "max_weighted_loss", "above 0")
 def _(folder, patch):
     start(toy(folder, dict(max_weighted_loss=0.0)))
+
+
+@case("Consistency", "a cap without a weight", "max_weighted_loss", "Remove one")
+def _(folder, patch):
+    start(toy(folder, dict(loss_weight=0, max_weighted_loss=9.0)))
+
+
+@case("Consistency", "a loss of your own without a log name", "log_name", "write for example")
+def _(folder, patch):
+    class Unnamed(torch.nn.Module):
+        needs = "features"
+
+    MODELS.register_module(module=Unnamed, force=True)
+    start(toy(folder, dict(loss=dict(type="Unnamed"))))
+
+
+@case("Consistency", "an ImageNet file with layers that nobody runs", "neck.pth", "FeatureL2Loss")
+def _(folder, patch):
+    state = torch.load(write_imagenet_file(folder / "neck.pth", resnet18()))
+    torch.save({**state, "neck.weight": torch.zeros(3)}, folder / "neck.pth")
+    start(toy(folder, model=segmentor(resnet18(folder / "neck.pth"))))
+
+
+@case("Consistency", "a ViT file without the norm of its class token", "vit.pth", "classifier=")
+def _(folder, patch):
+    cfg = dict(type="mmseg.VisionTransformer", img_size=32, patch_size=8, embed_dims=16,
+               num_layers=1, num_heads=2)  # fmt: skip
+    write_imagenet_file(folder / "vit.pth", cfg, channels=16, prefix="head")
+    init = dict(type="Pretrained", checkpoint=str(folder / "vit.pth"))
+    start(toy(folder, model=segmentor(dict(cfg, init_cfg=init))))
+
+
+@case("Consistency", "an ImageNet network whose end is not known", "HRNet", "FeatureL2Loss")
+def _(folder, patch):
+    stage = dict(num_modules=1, block="BASIC")
+    extra = {
+        f"stage{i}": dict(stage, num_branches=i, num_blocks=(1,) * i, num_channels=(4,) * i)
+        for i in range(1, 5)
+    }
+    cfg = dict(type="mmseg.HRNet", norm_cfg=dict(type="BN"), extra=extra)
+    write_imagenet_file(folder / "hrnet.pth", cfg, channels=4)
+    init = dict(type="Pretrained", checkpoint=str(folder / "hrnet.pth"))
+    start(toy(folder, model=segmentor(dict(cfg, init_cfg=init))))
 
 
 @case("Consistency", "a student module that is not there", "student_module", "backbone")

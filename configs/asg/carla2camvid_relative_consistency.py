@@ -1,5 +1,6 @@
 # CARLA -> CamVid with relative steps and ImageNet consistency.
 _base_ = "./carla2camvid_relative.py"
+model = dict(backbone=dict(train_conv_head=True))  # the consistency loss reaches it
 custom_hooks = [
     dict(type="ChannelsLastHook"),
     dict(type="ImageNetConsistencyHook", loss_weight=0.3, eval_mode="all"),

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+import mmcv
 import torch
+from mmengine.dataset import Compose, pseudo_collate
 from mmengine.dist import all_reduce, get_rank, get_world_size
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from mmasg.datasets.dataset_configs import image_pipeline
 from mmasg.files.listing import IMAGE_SUFFIXES, list_files
 from mmasg.wrapped_model import unwrap
 
@@ -18,6 +21,8 @@ from .taps import FeatureTap
 from .teacher import ImageNetTeacher
 
 _KEY = "ImageNetConsistencyHook.agreement"
+#: For a config that tests on nothing: the images as they are.
+_PLAIN_PIPELINE = [dict(type="LoadImageFromFile"), dict(type="mmseg.PackSegInputs")]
 
 
 @torch.no_grad()
@@ -69,7 +74,8 @@ class Agreement:
     """What images to measure the agreement on.
 
     Args:
-        images: A folder of images, searched recursively.
+        images: A folder of images, searched recursively; they go through the transforms of the
+            config's test (else validation) data, as they are where it has neither.
         split: ``'val'`` or ``'test'``: the images of that dataloader of the config.
 
     Raises:
@@ -90,7 +96,7 @@ class Agreement:
         """Raise what can be raised before the training starts."""
         if self.images is not None:
             self._files()
-        elif getattr(runner, f"_{self.split}_dataloader") is None:
+        elif runner.cfg.get(f"{self.split}_dataloader") is None:
             raise ValueError(
                 f"{_KEY}.split: got {self.split!r}, but the config has no "
                 f"{self.split}_dataloader; give images='folder' instead"
@@ -123,21 +129,27 @@ class Agreement:
         return share
 
     def _batches(self, runner: Runner, model: nn.Module) -> Iterator[Tensor]:
+        for data in self._samples(runner):
+            inputs = model.data_preprocessor(data, False)["inputs"]  # type: ignore[operator]
+            yield inputs if isinstance(inputs, Tensor) else torch.stack(list(inputs))
+
+    def _samples(self, runner: Runner) -> Iterator[dict]:
         if self.split is not None:
-            loader = runner.build_dataloader(getattr(runner, f"_{self.split}_dataloader"))
-            for data in loader:
-                yield _stacked(model.data_preprocessor(data, False)["inputs"])  # type: ignore[operator]
+            yield from runner.build_dataloader(runner.cfg[f"{self.split}_dataloader"])
             return
-        import mmcv
-
+        steps = (
+            image_pipeline(runner.cfg.get("test_dataloader"))
+            or image_pipeline(runner.cfg.get("val_dataloader"))
+            or _PLAIN_PIPELINE
+        )
+        pipeline = Compose(steps)
         for path in self._files()[get_rank() :: get_world_size()]:
-            image = mmcv.imread(path)
-            if image is None:
-                raise ValueError(f"{_KEY}.images: {path!r} cannot be read as an image; remove it")
-            tensor = torch.from_numpy(image.transpose(2, 0, 1).copy())
-            data = model.data_preprocessor(dict(inputs=[tensor]), False)  # type: ignore[operator]
-            yield _stacked(data["inputs"])
-
-
-def _stacked(inputs: Tensor | list[Tensor]) -> Tensor:
-    return inputs if isinstance(inputs, Tensor) else torch.stack(list(inputs))
+            try:
+                sample = pipeline({"img_path": path})
+            except Exception as error:
+                if mmcv.imread(path) is not None:
+                    raise
+                raise ValueError(
+                    f"{_KEY}.images: {path!r} cannot be read as an image; remove it"
+                ) from error
+            yield pseudo_collate([sample])

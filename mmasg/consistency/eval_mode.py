@@ -7,23 +7,45 @@ from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.dropout import _DropoutNd
+
+# The one name that SyncBN, and what mmengine turns SyncBN into on one process, have in common.
+from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 from mmasg.errors import first_of
 from mmasg.wrapped_model import unwrap
 
 EVAL_MODES = ("all", "pretrained", None)
-#: Stochastic depth of mmcv and of others is no ``nn.Dropout``; attention drops inside itself.
+#: Attention drops inside itself.
+_RANDOM_LAYERS = (
+    nn.Dropout,
+    nn.Dropout1d,
+    nn.Dropout2d,
+    nn.Dropout3d,
+    nn.AlphaDropout,
+    nn.FeatureAlphaDropout,
+    nn.MultiheadAttention,
+)
+#: Stochastic depth of mmcv and of others is no ``nn.Dropout``.
 _DROPOUT_NAMES = ("DropPath", "StochasticDepth", "DropBlock")
+#: MMSegmentation's modules that ask ``self.training`` not for how a layer acts but for what the
+#: loss needs: more outputs (DDRNet, PIDNet, K-Net), the update of EMANet's bases, the number of
+#: Hamburger's steps. They stay in train mode; the layers inside them do not.
+_ASK_FOR_TRAINING = frozenset(
+    {
+        "DDRNet",
+        "DDRHead",
+        "PIDNet",
+        "PIDHead",
+        "IterativeDecodeHead",
+        "EMAModule",
+        "Matrix_Decomposition_2D_Base",
+    }
+)
 
 
 def is_dropout(module: nn.Module) -> bool:
     """Whether ``module`` is random while it trains: dropout, stochastic depth, attention."""
-    return (
-        isinstance(module, (_DropoutNd, nn.MultiheadAttention))
-        or type(module).__name__ in _DROPOUT_NAMES
-    )
+    return isinstance(module, _RANDOM_LAYERS) or type(module).__name__ in _DROPOUT_NAMES
 
 
 def new_batch_norms(
@@ -40,7 +62,7 @@ def new_batch_norms(
     prefix = f"{student_module}." if student_module else ""
     new = []
     for name, module in model.named_modules():
-        if not isinstance(module, _BatchNorm):
+        if not isinstance(module, BatchNorm):
             continue
         inside = name.startswith(prefix) and (
             pretrained is None or f"{name[len(prefix) :]}.running_mean" in pretrained
@@ -91,17 +113,52 @@ class EvalMode:
         self._frozen = [
             module
             for name, module in model.named_modules()
-            if is_dropout(module) or (isinstance(module, _BatchNorm) and name not in new)
+            if is_dropout(module) or (isinstance(module, BatchNorm) and name not in new)
         ]
+        self._asking = [m for m in model.modules() if _names(m) & _ASK_FOR_TRAINING]
+        if mode == "all":
+            self._warn_of_askers()
+
+    def _warn_of_askers(self) -> None:
+        """Name the modules whose loss may need train mode, where that is not known."""
+        asking = sorted({type(m).__name__ for m in self.model.modules() if _asks(m)})
+        if asking:
+            print_log(
+                f"eval_mode='all': the code of {first_of(asking)} asks self.training, which is "
+                "False now. If it gives its loss something else in eval mode, use "
+                "eval_mode='pretrained'",
+                logger="current",
+                level=30,
+            )
 
     def apply(self) -> None:
         """Set the layers; cheap enough for every iteration."""
         if self.mode == "all":
             if self.model.training:
                 self.model.eval()
+            for module in self._asking:
+                module.training = True
         elif self.mode == "pretrained":
             for module in self._frozen:
                 module.training = False
+
+
+def _names(module: nn.Module) -> set[str]:
+    return {cls.__name__ for cls in type(module).__mro__}
+
+
+def _asks(module: nn.Module) -> bool:
+    """Whether a module's own code reads ``self.training``, for a reason that is not known."""
+    if is_dropout(module) or isinstance(module, BatchNorm) or _names(module) & _ASK_FOR_TRAINING:
+        return False
+    for cls in type(module).__mro__:
+        if cls.__module__.partition(".")[0] in ("torch", "mmcv", "mmengine"):
+            continue  # layers, which eval mode is meant for
+        for name, function in vars(cls).items():
+            code = getattr(function, "__code__", None)
+            if code is not None and name != "train" and "training" in code.co_names:
+                return True
+    return False
 
 
 @HOOKS.register_module()
@@ -137,7 +194,7 @@ class EvalModeHook(Hook):
         model = unwrap(runner.model)
         student = get_student(model, self.student_module, "EvalModeHook.student_module")
         # As the consistency hook: of BiSeNet and STDC, the part that ImageNet fills.
-        nested = [] if pretrained_checkpoint(student) else parts_with_checkpoint(student)
+        nested = [] if pretrained_cfg(student) else parts_with_checkpoint(student)
         name = f"{self.student_module}.{nested[0]}" if len(nested) == 1 else self.student_module
         self._eval_mode = EvalMode(model, self.mode, name)
 
@@ -147,18 +204,18 @@ class EvalModeHook(Hook):
         self._eval_mode.apply()
 
 
-def pretrained_checkpoint(module: nn.Module) -> str | None:
-    """Return the checkpoint of a module's ``init_cfg``, None where it starts from random."""
+def pretrained_cfg(module: nn.Module) -> dict | None:
+    """Return the part of a module's ``init_cfg`` with a checkpoint; None: it starts from random."""
     cfg = getattr(module, "init_cfg", None)
     for entry in cfg if isinstance(cfg, (list, tuple)) else [cfg]:
         if isinstance(entry, dict) and entry.get("type") == "Pretrained":
-            return entry.get("checkpoint")
+            return entry if entry.get("checkpoint") else None
     return None
 
 
 def parts_with_checkpoint(module: nn.Module) -> list[str]:
     """Return the dotted names of the modules inside ``module`` that start from a checkpoint."""
-    return [name for name, m in module.named_modules() if name and pretrained_checkpoint(m)]
+    return [name for name, m in module.named_modules() if name and pretrained_cfg(m)]
 
 
 def get_student(model: nn.Module, name: str, key: str) -> nn.Module:

@@ -7,15 +7,16 @@ from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from .eval_mode import BatchNorm
 
 #: Folding changes float32 features by about 1e-6 of the largest, and by up to 1e-3 where a GPU
 #: convolves in TF32; a wrong fold changes them by their own size.
 _TOLERANCE = 0.01
 
 
-def fold_batch_norms(network: nn.Module, run: Callable[[], Tensor]) -> int:
+def fold_batch_norms(network: nn.Module, run: Callable[[], Tensor], keep: str = "") -> int:
     """Fold the BatchNorm layers of a network in eval mode into the convolutions before them.
 
     What follows what is seen in a run, not guessed from names: a BatchNorm is folded where it
@@ -27,18 +28,20 @@ def fold_batch_norms(network: nn.Module, run: Callable[[], Tensor]) -> int:
         network: In eval mode, on its device; changed in place. A folded BatchNorm becomes an
             identity under its old name.
         run: Calls the network on some images and returns what has to stay the same.
+        keep: Name of a module that is left alone, because somebody takes what goes into it or
+            comes out of it (``'layer4.1.bn2'``, ``'layer4.1.bn2:output'``). Defaults to none.
 
     Returns:
         How many BatchNorm layers were folded; 0 also where everything was put back.
     """
-    if not any(isinstance(module, _BatchNorm) for module in network.modules()):
+    if not any(isinstance(module, BatchNorm) for module in network.modules()):
         return 0  # without a run
-    pairs, before = _watch(network, run)
+    pairs, before = _watch(network, run, keep.partition(":")[0])
     originals: dict[str, nn.Module] = {}
     for conv_name, norm_name in pairs:
         conv, norm = network.get_submodule(conv_name), network.get_submodule(norm_name)
         originals.update({conv_name: conv, norm_name: norm})
-        assert isinstance(conv, nn.Conv2d) and isinstance(norm, _BatchNorm)
+        assert isinstance(conv, nn.Conv2d) and isinstance(norm, BatchNorm)
         folded = fuse_conv_bn_eval(conv, norm).requires_grad_(False)
         _replace(network, conv_name, folded)
         _replace(network, norm_name, nn.Identity().eval())
@@ -49,39 +52,42 @@ def fold_batch_norms(network: nn.Module, run: Callable[[], Tensor]) -> int:
     return len(pairs)
 
 
-def _watch(network: nn.Module, run: Callable[[], Tensor]) -> tuple[list[tuple[str, str]], Tensor]:
+def _watch(
+    network: nn.Module, run: Callable[[], Tensor], keep: str
+) -> tuple[list[tuple[str, str]], Tensor]:
     """Run once; return the (convolution, BatchNorm) names that follow each other, and the result.
 
-    A tensor is known by itself and its version, which counts changes in place.
+    A tensor is known by itself and its sum, which tells of changes in place.
     """
     calls: Counter[str] = Counter()
-    outputs: list[tuple[Tensor, int, str]] = []  # kept alive, so that no other tensor is taken
+    # Kept alive, so that no other tensor is taken for one of them.
+    outputs: list[tuple[Tensor, Tensor, str]] = []
     found: dict[str, str] = {}
 
     def after_conv(name: str) -> Callable:
         def hook(module: nn.Module, args: Any, output: Any) -> None:
             calls[name] += 1
             if isinstance(output, Tensor):
-                outputs.append((output, output._version, name))
+                outputs.append((output, output.sum(), name))
 
         return hook
 
     def before_norm(name: str) -> Callable:
         def hook(module: nn.Module, args: tuple) -> None:
             calls[name] += 1
-            for output, version, conv in outputs:
-                if args and args[0] is output and output._version == version:
+            for output, total, conv in outputs:
+                if args and args[0] is output and bool(output.sum() == total):
                     found[name] = conv
 
         return hook
 
     handles = []
     for name, module in network.named_modules():
-        if module._forward_hooks or module._forward_pre_hooks:
-            continue  # somebody takes what goes in or comes out there
+        if name == keep:
+            continue
         if isinstance(module, nn.Conv2d):
             handles.append(module.register_forward_hook(after_conv(name)))
-        elif isinstance(module, _BatchNorm) and _is_fixed(module):
+        elif isinstance(module, BatchNorm) and _is_fixed(module):
             handles.append(module.register_forward_pre_hook(before_norm(name)))
     try:
         result = run()
@@ -102,7 +108,7 @@ def _replace(network: nn.Module, name: str, module: nn.Module) -> None:
     setattr(network.get_submodule(parent), leaf, module)
 
 
-def _is_fixed(norm: _BatchNorm) -> bool:
+def _is_fixed(norm: BatchNorm) -> bool:
     return not norm.training and norm.running_mean is not None and norm.running_var is not None
 
 

@@ -7,17 +7,21 @@ from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.registry import HOOKS, MODELS
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from mmasg.errors import first_of
 from mmasg.guard.training_check import TrainingCheckHook
+from mmasg.reproducible.kept_randomness import kept_randomness
 from mmasg.wrapped_model import unwrap
 
 from .agreement import Agreement
 from .eval_mode import EvalMode, check_eval_mode
+from .losses import check_loss
 from .taps import FeatureTap, LossTap
 from .teacher import ImageNetTeacher, build_teacher, check_compile, find_student
 from .teacher_cache import TeacherCache
+from .teacher_weights import plain_student
 
 _KEY = "ImageNetConsistencyHook"
 #: Above this, student and teacher do not start as the same network. Rounding gives 1e-7 in
@@ -53,7 +57,9 @@ class ImageNetConsistencyHook(Hook):
             the submodule whose input it is. None: chosen by the backbone.
         loss (dict): ``ImageNetKLLoss`` (default), ``FeatureL2Loss``, ``FeatureCosineLoss`` or
             ``WeightL2Loss``.
-        loss_weight (float): Weight ``w``. The paper: 0.1 on VisDA-17, 75 on GTA5. Defaults to 1.
+        loss_weight (float): Weight ``w``. The paper: 0.1 on VisDA-17, 75 on GTA5. 0: the distance
+            is logged and nothing else; the training is, bit for bit, the one without the hook in
+            the same ``eval_mode``. Defaults to 1.
         max_weighted_loss (float, optional): Cap of ``w * KL``: above it ``w`` is
             ``(cap / KL).detach()`` for that iteration, with the KL averaged over ranks. The
             paper: 9 on GTA5 with the policy. Defaults to None, no cap.
@@ -95,6 +101,11 @@ class ImageNetConsistencyHook(Hook):
         _check_number("loss_weight", loss_weight, zero=True)
         if max_weighted_loss is not None:
             _check_number("max_weighted_loss", max_weighted_loss, zero=False)
+            if loss_weight == 0:
+                raise ValueError(
+                    f"{_KEY}.max_weighted_loss: got {max_weighted_loss!r} with loss_weight=0, "
+                    "which adds nothing that could be capped. Remove one of the two"
+                )
         check_eval_mode(eval_mode, f"{_KEY}.eval_mode")
         self._compile_options = check_compile(compile_teacher)
         self.student_module = student_module
@@ -106,12 +117,7 @@ class ImageNetConsistencyHook(Hook):
         self.eval_mode = eval_mode
         self._loss_cfg = loss or dict(type="ImageNetKLLoss")
         self.loss: nn.Module = MODELS.build(self._loss_cfg)
-        if getattr(self.loss, "needs", None) not in ("predictions", "features", "weights"):
-            raise ValueError(
-                f"{_KEY}.loss: got {loss!r}, allowed are ImageNetKLLoss, FeatureL2Loss, "
-                "FeatureCosineLoss, WeightL2Loss, or a registered module of your own with the "
-                "attributes needs ('predictions', 'features' or 'weights') and log_name"
-            )
+        check_loss(self.loss, loss, f"{_KEY}.loss")
         self._agreement = Agreement(**agreement) if agreement is not None else None
         self._cache = TeacherCache(**teacher_cache) if teacher_cache is not None else None
         if self._cache is not None and self.loss.needs != "predictions":
@@ -122,29 +128,21 @@ class ImageNetConsistencyHook(Hook):
         self.teacher: ImageNetTeacher | None = None
         self._student: nn.Module | None = None
         self._loss_tap: LossTap | None = None
+        self._check_start = True
 
     # -- building ---------------------------------------------------------------------------
 
     def before_run(self, runner: Runner) -> None:
-        """Build the teacher: errors come before the first image is read."""
+        """Build the teacher: errors come before mmengine initialises the model from the file."""
         TrainingCheckHook.join(runner)
-        if not isinstance(runner._train_loop, BaseLoop) or self.teacher is not None:
-            return  # a run that only tests, or a test after a training, needs no (other) teacher
+        only_tests = runner.optim_wrapper is None or isinstance(runner.optim_wrapper, dict)
+        if only_tests or self.teacher is not None:
+            return  # no training, or a test after one
         if self._agreement is not None:
             self._agreement.check(runner)
-        model = unwrap(runner.model)
-        name = find_student(model, self.student_module, self.teacher_cfg is not None)
-        if name != self.student_module:
-            print_log(f"{_KEY}: the ImageNet part of the model is '{name}'", logger="current")
-        self.student_module = name
-        self.teacher = build_teacher(
-            _plain_student(model, name, runner),
-            self.teacher_cfg,
-            self.classifier_cfg,
-            self.feature,
-            with_classifier=self.loss.needs == "predictions" or self._agreement is not None,
-            compile_options=self._compile_options,
-        )
+        # Whatever the teacher's initialisation draws, the training draws the same as without.
+        with kept_randomness(cuda=True):
+            self.teacher = self._build_teacher(runner, unwrap(runner.model))
 
     def trained_with(self) -> dict:
         """Return the settings that decide about the result, for a resume to compare."""
@@ -152,21 +150,36 @@ class ImageNetConsistencyHook(Hook):
         cfg = dict(teacher=self.teacher_cfg, classifier=self.classifier_cfg, loss=self._loss_cfg)
         return cfg | {name: getattr(self, name) for name in names}
 
+    def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Note that weights of another training are there, not to be compared with ImageNet's."""
+        self._check_start = False
+
     def before_train(self, runner: Runner) -> None:
         """Attach to the model; it has its weights by now."""
         assert self.teacher is not None
         model = unwrap(runner.model)
-        self._student = model.get_submodule(self.student_module)
+        student = self._student = model.get_submodule(self.student_module)
         self._pretrained = self.teacher.loaded
         self._eval_mode = EvalMode(model, self.eval_mode, self.student_module, self._pretrained)
-        device = next(model.parameters()).device
-        self.teacher.to(device)
-        self._tap = FeatureTap(self._student, self.teacher.feature, f"{_KEY}.feature")
+        self.teacher.to(next(model.parameters()).device)
+        self._tap = FeatureTap(student, self.teacher.feature, f"{_KEY}.feature")
         self._loss_tap = LossTap(model, self._before_loss, self._after_loss)
         if self._cache is not None:
             self._cache.open(self.teacher, model, runner.train_dataloader.dataset)
-        # Weights of another training are not ImageNet's: nothing to compare on resume, load_from.
-        self._check_start = not runner._has_loaded
+
+    def _build_teacher(self, runner: Runner, model: nn.Module) -> ImageNetTeacher:
+        name = find_student(model, self.student_module, self.teacher_cfg is not None)
+        if name != self.student_module:
+            print_log(f"{_KEY}: the ImageNet part of the model is '{name}'", logger="current")
+        self.student_module = name
+        return build_teacher(
+            plain_student(model, name, runner.cfg.get("model")),
+            self.teacher_cfg,
+            self.classifier_cfg,
+            self.feature,
+            with_classifier=self.loss.needs == "predictions" or self._agreement is not None,
+            compile_options=self._compile_options,
+        )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         """Set the layers' modes anew: mmengine's loops call ``model.train()`` more than once."""
@@ -195,12 +208,16 @@ class ImageNetConsistencyHook(Hook):
 
     def _after_loss(self, losses: dict) -> dict[str, Tensor]:
         self._tap.enabled = False
-        if "loss_imagenet" in losses:
+        name = str(self.loss.log_name)
+        if taken := [key for key in ("loss_imagenet", name) if key in losses]:
             raise ValueError(
-                f"{_KEY}: the model already returns a 'loss_imagenet'. Use one consistency hook"
+                f"{_KEY}: the model already returns {first_of([repr(k) for k in taken])}. Use one "
+                "consistency hook, and a loss whose log_name is its own"
             )
         try:
-            raw = self._distance()
+            # With weight 0 the distance is only measured: nothing of the training may change.
+            with torch.set_grad_enabled(self.loss_weight > 0 and torch.is_grad_enabled()):
+                raw = self._distance()
         finally:
             self._tap.clear()
         if self._check_start:
@@ -208,10 +225,9 @@ class ImageNetConsistencyHook(Hook):
             half = torch.is_autocast_enabled(raw.device.type)
             tolerance = _START_TOLERANCE_HALF if half else _START_TOLERANCE
             self._warn_of_difference(float(raw.detach()), tolerance)
-        return {
-            "loss_imagenet": self._weight(raw.detach()) * raw,
-            self.loss.log_name: raw.detach(),  # type: ignore[dict-item]
-        }
+        if self.loss_weight == 0:
+            return {name: raw}
+        return {"loss_imagenet": self._weight(raw.detach()) * raw, name: raw.detach()}
 
     def _distance(self) -> Tensor:
         """Return the raw distance, averaged over the student's calls in this forward."""
@@ -231,7 +247,8 @@ class ImageNetConsistencyHook(Hook):
                 "to keep close to ImageNet. Name the module that the model calls"
             )
         distances = []
-        for inputs, features in zip(self._tap.inputs, self._tap.features, strict=True):
+        for inputs, given in zip(self._tap.inputs, self._tap.features, strict=True):
+            features = given if torch.is_grad_enabled() else given.detach()
             if self._cache is not None:
                 known = self._cache.predict(self.teacher, inputs)
                 distances.append(self.loss(self.teacher.classify(features), known))
@@ -249,11 +266,9 @@ class ImageNetConsistencyHook(Hook):
             return self.loss_weight
         raw = raw.clone()
         all_reduce(raw, op="mean")
-        capped = self.max_weighted_loss / raw
+        weight = torch.full_like(raw, self.loss_weight)
         return torch.where(
-            self.loss_weight * raw > self.max_weighted_loss,
-            capped,
-            torch.full_like(raw, self.loss_weight),
+            weight * raw > self.max_weighted_loss, self.max_weighted_loss / raw, weight
         )
 
     def _warn_of_difference(self, value: float, tolerance: float) -> None:
@@ -271,18 +286,6 @@ class ImageNetConsistencyHook(Hook):
             logger="current",
             level=30,
         )
-
-
-def _plain_student(model: nn.Module, name: str, runner: Runner) -> nn.Module:
-    """Return the student with whole, plain parameters, from which a copy can be made."""
-    student = model.get_submodule(name)
-    sharded = any(
-        "DTensor" in type(p).__name__ or "Flat" in type(p).__name__ for p in student.parameters()
-    )
-    if not sharded and not any("FullyShard" in type(m).__name__ for m in model.modules()):
-        return student
-    # Sharded parameters cannot be copied: build the model once more, and keep its backbone.
-    return MODELS.build(runner.cfg.model).get_submodule(name)
 
 
 def _check_number(name: str, value: float, zero: bool) -> None:

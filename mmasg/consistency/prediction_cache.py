@@ -1,11 +1,9 @@
-"""Predictions on disk: float16 rows in shards, found by a key, safe against torn files."""
+"""Predictions on disk: float16 rows in ``.npy`` shards, found by a key, safe against torn files."""
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import struct
 import time
 import uuid
 import zlib
@@ -15,8 +13,7 @@ from pathlib import Path
 import numpy as np
 from mmengine.logging import print_log
 
-_MAGIC = b"ASGPRED1"
-_SUFFIX = ".shard"
+_SUFFIX = ".npy"
 KEY_BYTES = 16
 #: Seconds between two looks for shards that other processes have written meanwhile.
 _REFRESH = 20.0
@@ -27,7 +24,7 @@ class PredictionCache:
 
     Rows are collected in memory and written as a *shard*, a file of its own that appears under
     its final name only when it is complete; a writer never touches a file again, so any number of
-    processes may write and read at once without locks. Every shard carries a checksum; one that
+    processes may write and read at once without locks. Every shard's name has a checksum; one that
     is cut short or damaged is removed with a warning, and its rows are missing from then on, so
     that whoever looks them up computes and stores them again.
 
@@ -104,14 +101,13 @@ class PredictionCache:
         """Write what is not yet on disk, as one shard."""
         if not self._pending:
             return
-        payload = b"".join(self._pending) + np.stack(list(self._pending.values())).tobytes()
-        header = json.dumps(
-            {"rows": len(self._pending), "width": self.width, "crc32": zlib.crc32(payload)}
-        ).encode()
-        name = f"{uuid.uuid4().hex}{_SUFFIX}"
+        records = np.empty(len(self._pending), _record(self.width))
+        records["key"] = np.frombuffer(b"".join(self._pending), np.uint8).reshape(-1, KEY_BYTES)
+        records["row"] = list(self._pending.values())
+        name = f"{uuid.uuid4().hex}-{_checksum(records)}{_SUFFIX}"
         temporary = self.folder / f"{name}.{os.getpid()}.tmp"
         with open(temporary, "wb") as file:
-            file.write(_MAGIC + struct.pack("<I", len(header)) + header + payload)
+            np.save(file, records)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self.folder / name)
@@ -143,29 +139,20 @@ class PredictionCache:
 
     def _read_shard(self, path: Path) -> tuple[list[bytes], np.ndarray]:
         """Read one shard; the rows stay on disk until they are used."""
-        with open(path, "rb") as file:
-            if file.read(len(_MAGIC)) != _MAGIC:
-                raise ValueError("no shard of this version")
-            length = file.read(4)
-            header_size = struct.unpack("<I", length)[0] if len(length) == 4 else 0
-            try:
-                header = json.loads(file.read(header_size))
-                count, width, checksum = (header[k] for k in ("rows", "width", "crc32"))
-            except (ValueError, KeyError, TypeError):
-                raise ValueError("its header is torn") from None
-            offset = file.tell()
-            expected = offset + count * (KEY_BYTES + 2 * width)
-            if os.fstat(file.fileno()).st_size != expected or width != self.width:
-                raise ValueError("its size is wrong")
-            actual = 0
-            while block := file.read(1 << 22):
-                actual = zlib.crc32(block, actual)
-            if actual != checksum:
-                raise ValueError("its checksum is wrong")
-            file.seek(offset)
-            packed = file.read(count * KEY_BYTES)
-        keys = [packed[i : i + KEY_BYTES] for i in range(0, len(packed), KEY_BYTES)]
-        rows = np.memmap(
-            path, np.float16, "r", offset=offset + count * KEY_BYTES, shape=(count, width)
-        )
-        return keys, rows
+        try:
+            records = np.load(path, mmap_mode="r", allow_pickle=False)
+        except (ValueError, EOFError) as error:
+            raise ValueError(f"it is torn: {error}") from None
+        if records.dtype != _record(self.width) or records.ndim != 1:
+            raise ValueError(f"it holds {records.dtype} of shape {records.shape}")
+        if path.stem.rpartition("-")[2] != _checksum(records):
+            raise ValueError("its checksum is wrong")
+        return [key.tobytes() for key in records["key"]], records["row"]
+
+
+def _record(width: int) -> np.dtype:
+    return np.dtype([("key", np.uint8, KEY_BYTES), ("row", np.float16, width)])
+
+
+def _checksum(records: np.ndarray) -> str:
+    return f"{zlib.crc32(records.tobytes()):08x}"

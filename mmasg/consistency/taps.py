@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor, nn
+
+#: Behind a submodule's name: its output instead of its input.
+_OUTPUT = ":output"
 
 
 class FeatureTap:
@@ -15,7 +19,8 @@ class FeatureTap:
         module: The backbone.
         feature: Which feature to take: an integer indexes the tuple of feature maps that the
             backbone returns; a string names a submodule whose *input* is taken (Swin's
-            ``'norm3'``, the norm that segmentation puts on stage 4).
+            ``'norm3'``, the norm that segmentation puts on stage 4), or, with ``':output'``
+            behind the name, whose output (ViT's ``'layers.11:output'``).
         key: Config key to name in errors.
 
     Raises:
@@ -28,19 +33,27 @@ class FeatureTap:
         self.enabled = False
         self.inputs: list[Tensor] = []
         self.features: list[Tensor] = []
-        self._handles = [module.register_forward_hook(self._after)]
+        self._handles = [module.register_forward_hook(self._after, with_kwargs=True)]
         if isinstance(feature, str):
             inner = named_part(module, feature, key)
-            self._handles.append(inner.register_forward_pre_hook(self._before_inner))
+            self._handles.append(
+                inner.register_forward_hook(self._after_inner)
+                if feature.endswith(_OUTPUT)
+                else inner.register_forward_pre_hook(self._before_inner, with_kwargs=True)
+            )
 
-    def _before_inner(self, module: nn.Module, args: tuple) -> None:
+    def _before_inner(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
         if self.enabled:
-            self.features.append(args[0])
+            self.features.append(_first_argument(module, args, kwargs))
 
-    def _after(self, module: nn.Module, args: tuple, output: Any) -> None:
+    def _after_inner(self, module: nn.Module, args: tuple, output: Any) -> None:
+        if self.enabled:
+            self.features.append(select_feature(output, 0, self.key))
+
+    def _after(self, module: nn.Module, args: tuple, kwargs: dict, output: Any) -> None:
         if not self.enabled:
             return
-        self.inputs.append(args[0])
+        self.inputs.append(_first_argument(module, args, kwargs))
         if isinstance(self.feature, int):
             self.features.append(select_feature(output, self.feature, self.key))
 
@@ -56,10 +69,18 @@ class FeatureTap:
             handle.remove()
 
 
+def _first_argument(module: nn.Module, args: tuple, kwargs: dict) -> Tensor:
+    """Return a module's input, however its caller wrote the call."""
+    if args:
+        return args[0]
+    # The order of the signature, not of the call.
+    return next(iter(inspect.signature(module.forward).bind(**kwargs).arguments.values()))
+
+
 def named_part(module: nn.Module, name: str, key: str) -> nn.Module:
     """Return the submodule ``name``, or raise a ValueError that says what there is."""
     try:
-        return module.get_submodule(name)
+        return module.get_submodule(name.removesuffix(_OUTPUT))
     except AttributeError:
         names = [child for child, _ in module.named_children()]
         raise ValueError(

@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from mmasg.checkpoint.imagenet_file import read_imagenet_file
 
-from .classifiers import build_classifier
-from .eval_mode import get_student, parts_with_checkpoint, pretrained_checkpoint
+from .classifier_file import build_classifier, check_all_used
+from .eval_mode import get_student, parts_with_checkpoint, pretrained_cfg
 from .fold_batch_norm import fold_batch_norms
-from .taps import FeatureTap, named_part
+from .imagenet_networks import NetworkEnd, network_end
+from .taps import FeatureTap
 from .teacher_weights import check_same_architecture, load_every_tensor
 
 _KEY = "ImageNetConsistencyHook"
@@ -90,7 +91,9 @@ class ImageNetTeacher(nn.Module):
         # in a run, and what images the network takes is known only now.
         self._ready = True
         with torch.autocast(inputs.device.type, enabled=False):
-            fold_batch_norms(self.backbone, lambda: self._features(inputs[:1].float()))
+            fold_batch_norms(
+                self.backbone, lambda: self._features(inputs[:1].float()), keep=str(self.feature)
+            )
         if inputs.device.type == "cpu":
             # Whatever the student's layout: folded convolutions are fastest in this one.
             self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -115,7 +118,7 @@ class ImageNetTeacher(nn.Module):
         """
         if self.classifier is None:
             return None
-        channels = features.shape[1 if features.ndim == 4 else -1]
+        channels = features.shape[-1 if features.ndim == 3 else 1]
         expected = getattr(self.classifier, "in_channels", channels)
         if channels != expected:
             raise ValueError(
@@ -156,7 +159,7 @@ def find_student(model: nn.Module, name: str, teacher_given: bool) -> str:
         ValueError: The model has no module ``name``, or nothing in it names a checkpoint.
     """
     module = get_student(model, name, f"{_KEY}.student_module")
-    if teacher_given or pretrained_checkpoint(module):
+    if teacher_given or pretrained_cfg(module):
         return name
     nested = [f"{name}.{child}" for child in parts_with_checkpoint(module)]
     if len(nested) == 1:
@@ -174,17 +177,6 @@ def find_student(model: nn.Module, name: str, teacher_given: bool) -> str:
         "backbone.backbone_cfg, as their in1k-pre configs do), or name the weights by "
         "teacher='path or name of an ImageNet checkpoint'"
     )
-
-
-def default_feature(student: nn.Module) -> int | str:
-    """Return the feature that a backbone's ImageNet classifier takes.
-
-    The last feature map; for Swin, stage 4 before the norm that segmentation puts on it: the
-    ImageNet norm, which the classifier brings, belongs there.
-    """
-    if type(student).__name__ == "SwinTransformer":
-        return f"norm{len(student.stages) - 1}"  # type: ignore[arg-type]
-    return -1
 
 
 def build_teacher(
@@ -205,7 +197,8 @@ def build_teacher(
         classifier: None: the classifier of the same file. ``dict(checkpoint=..., prefix=...)``:
             of another file or another name in it. ``dict(type=...)``: a registered module that
             maps features to logits.
-        feature: See :class:`FeatureTap`; None: :func:`default_feature`.
+        feature: See :class:`FeatureTap`; None: what the backbone's ImageNet network takes, see
+            :func:`mmasg.consistency.imagenet_networks.network_end`.
         with_classifier: Whether the loss needs one.
         compile_options: Arguments of ``torch.compile`` for the backbone; None: not compiled.
 
@@ -219,8 +212,7 @@ def build_teacher(
             f"{_KEY}.teacher: got {teacher!r}; it has to be the path or name of an ImageNet "
             "checkpoint, a backbone config with init_cfg, or None"
         )
-    if feature is None:
-        feature = default_feature(student)
+    end = network_end(student, feature, f"{_KEY}.feature")
     if isinstance(teacher, dict):
         backbone = MODELS.build(dict(teacher))
         check_same_architecture(student, backbone)
@@ -229,39 +221,53 @@ def build_teacher(
     key = f"{_KEY}.teacher" if teacher is not None else "init_cfg.checkpoint of the backbone"
     if isinstance(teacher, str):
         backbone.init_cfg = dict(type="Pretrained", checkpoint=teacher)
-    checkpoint = pretrained_checkpoint(backbone)
-    if checkpoint is None:
+    cfg = pretrained_cfg(backbone)
+    if cfg is None:
         raise ValueError(
             f"{key}: {type(backbone).__name__} has no init_cfg=dict(type='Pretrained', "
             "checkpoint=...); a teacher needs its ImageNet weights"
         )
-    # A LayerNorm on an output is segmentation's; ImageNet's own stands in its place there.
-    new_norm = isinstance(feature, str) and isinstance(
-        named_part(backbone, feature, f"{_KEY}.feature"), nn.LayerNorm
-    )
-    tensors = read_imagenet_file(checkpoint, key)
-    loaded = load_every_tensor(backbone, tensors, checkpoint, str(feature) if new_norm else None)
+    checkpoint = cfg["checkpoint"]
+    prefix = f"{cfg['prefix'].rstrip('.')}." if cfg.get("prefix") else ""
+    tensors = {
+        name.removeprefix(prefix): value
+        for name, value in read_imagenet_file(checkpoint, key).items()
+    }
+    loaded = load_every_tensor(backbone, tensors, checkpoint, end.new_norms, end.zeros)
     head = None
     if with_classifier:
-        head = _classifier(classifier, tensors, checkpoint, with_norm=new_norm)
-    return ImageNetTeacher(backbone, head, feature, loaded, compile_options)
+        head = _classifier(classifier, tensors, checkpoint, backbone, end)
+    return ImageNetTeacher(backbone, head, end.feature, loaded, compile_options)
 
 
 def _classifier(
-    cfg: dict | None, tensors: dict[str, Tensor], checkpoint: str, with_norm: bool
+    cfg: dict | None,
+    tensors: dict[str, Tensor],
+    checkpoint: str,
+    backbone: nn.Module,
+    end: NetworkEnd,
 ) -> nn.Module:
-    if cfg is None:
-        return build_classifier(tensors, checkpoint, with_norm)
-    if not isinstance(cfg, dict):
+    if cfg is not None and not isinstance(cfg, dict):
         raise TypeError(
             f"{_KEY}.classifier: got {cfg!r}; it has to be dict(checkpoint=..., prefix=...) or "
             "dict(type=...)"
         )
-    if "type" in cfg:
+    if cfg is not None and "type" in cfg:
         module: nn.Module = MODELS.build(dict(cfg))
         module.requires_grad_(False)
         module.eval()
         return module
+    if end.refusal is not None:
+        raise ValueError(
+            f"{_KEY}: the ImageNet prediction of {type(backbone).__name__} is not known: "
+            f"{end.refusal}. Use a loss that needs no classifier, loss=dict(type='FeatureL2Loss') "
+            "or loss=dict(type='FeatureCosineLoss'); or bring the rest of the ImageNet network as "
+            "a module of your own, classifier=dict(type=...)"
+        )
+    if cfg is None:
+        head, taken = build_classifier(tensors, checkpoint, end)
+        check_all_used(tensors, backbone, taken, checkpoint)
+        return head
     unknown = [k for k in cfg if k not in ("checkpoint", "prefix")]
     if unknown:
         raise ValueError(
@@ -271,4 +277,4 @@ def _classifier(
     if cfg.get("checkpoint"):
         checkpoint = cfg["checkpoint"]
         tensors = read_imagenet_file(checkpoint, f"{_KEY}.classifier.checkpoint")
-    return build_classifier(tensors, checkpoint, with_norm, cfg.get("prefix"))
+    return build_classifier(tensors, checkpoint, end, cfg.get("prefix"))[0]

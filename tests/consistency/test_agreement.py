@@ -2,6 +2,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.registry import MODELS
 from seg_toy import (
     log_text,
@@ -116,3 +117,32 @@ def test_a_file_that_is_no_image(tmp_path, imagenet):
     options = dict(agreement=dict(images=str(tmp_path / "images")))
     with pytest.raises(ValueError, match=r"a\.png' cannot be read as an image; remove it"):
         train(toy_config(tmp_path / "run", segmentor(resnet18(imagenet)), options, max_iters=1))
+
+
+def test_images_go_through_the_test_pipeline(tmp_path, imagenet):
+    """Other sizes, other colours: other predictions than on the images as they are."""
+    write_images(tmp_path / "images", count=2)
+    loader = dict(
+        dataset=dict(
+            type="KeyedRandomnessDataset",
+            dataset=dict(
+                type="SegToyDataset",
+                pipeline=[
+                    dict(type="LoadImageFromFile"),
+                    dict(type="Resize", scale=(24, 48)),
+                    dict(type="LoadAnnotations"),
+                    dict(type="mmseg.PackSegInputs"),
+                ],
+            ),
+        )
+    )
+    model = MODELS.build(segmentor(resnet18(imagenet)))
+    for key in ("test_dataloader", "val_dataloader"):
+        runner = type("Runner", (), dict(cfg=Config({key: loader})))
+        sizes = [
+            tuple(b.shape) for b in Agreement(str(tmp_path / "images"))._batches(runner, model)
+        ]
+        assert sizes == [(1, 3, 48, 24)] * 2
+    runner = type("Runner", (), dict(cfg=Config()))
+    sizes = [tuple(b.shape) for b in Agreement(str(tmp_path / "images"))._batches(runner, model)]
+    assert sizes == [(1, 3, 32, 40), (1, 3, 32, 48)]

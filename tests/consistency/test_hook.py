@@ -8,6 +8,7 @@ from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.registry import MODELS, OPTIM_WRAPPERS
 from mmengine.runner import load_checkpoint
+from mmseg.models.segmentors import EncoderDecoder
 from seg_toy import (
     assert_same_gradients,
     build_runner,
@@ -367,7 +368,7 @@ def test_a_run_that_only_tests_needs_no_file(tmp_path):
 def test_two_hooks_are_one_too_many(tmp_path, imagenet):
     config = toy_config(tmp_path, segmentor(resnet18(imagenet)), dict())
     config["custom_hooks"] = config["custom_hooks"] * 2
-    with pytest.raises(ValueError, match="already returns a 'loss_imagenet'. Use one"):
+    with pytest.raises(ValueError, match="already returns 'loss_imagenet', 'kl_imagenet'. Use one"):
         train(config)
 
 
@@ -424,3 +425,93 @@ def test_checkpoint_loads_into_the_plain_model(tmp_path, imagenet):
     load_checkpoint(plain, str(tmp_path / "iter_2.pth"), strict=True)
     for name, value in plain.state_dict().items():
         assert torch.equal(value, runner.model.state_dict()[name])
+
+
+# -- measured only, and losses of one's own -----------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["pretrained", None])
+def test_weight_0_measures_and_changes_no_bit(tmp_path, imagenet, mode):
+    model = segmentor(resnet18(imagenet), fcn_head())
+    baseline = toy_config(
+        tmp_path / "plain", model, hooks=[dict(type="EvalModeHook", mode=mode)], max_iters=4
+    )
+    plain, before = train(baseline)
+    hook = dict(loss_weight=0, eval_mode=mode)
+    measured, seen = train(toy_config(tmp_path / "measured", model, hook, max_iters=4))
+    for name, value in plain.model.state_dict().items():
+        assert torch.equal(value, measured.model.state_dict()[name]), name
+    for row, other in zip(seen.log, before.log, strict=True):
+        kl = row.pop("kl_imagenet")
+        assert row == other and math.isfinite(kl)
+    # The first run's own numbers: what the objective would have been told.
+    _, weighted = train(toy_config(tmp_path / "weighted", model, dict(eval_mode=mode), max_iters=1))
+    _, again = train(toy_config(tmp_path / "again", model, hook, max_iters=1))
+    assert weighted.log[0]["kl_imagenet"] == again.log[0]["kl_imagenet"]
+    assert "loss_imagenet" in weighted.log[0] and "loss_imagenet" not in again.log[0]
+
+
+def test_teacher_draws_nothing_from_the_training(tmp_path, imagenet):
+    """Arms that differ in the loss alone start from the same head."""
+    model = segmentor(resnet18(imagenet), fcn_head())
+    _, plain = train(toy_config(tmp_path / "plain", model, max_iters=1), at=0)
+    _, guided = train(toy_config(tmp_path / "guided", model, dict(), max_iters=1), at=0)
+    for name, value in plain.state.items():
+        assert torch.equal(value, guided.state[name]), name
+
+
+def test_cap_without_a_weight_contradicts():
+    with pytest.raises(ValueError, match="max_weighted_loss: got 9 with loss_weight=0, which adds"):
+        ImageNetConsistencyHook(loss_weight=0, max_weighted_loss=9)
+
+
+class OwnLoss(torch.nn.Module):
+    needs = "features"
+
+    def __init__(self, log_name="own_imagenet"):
+        super().__init__()
+        if log_name is not None:
+            self.log_name = log_name
+
+    def forward(self, student, teacher):
+        return (student - teacher).abs().mean()
+
+
+MODELS.register_module(module=OwnLoss, force=True)
+
+
+@pytest.mark.parametrize("log_name", [None, "", 3, "own_loss"])
+def test_log_name_of_a_loss_of_ones_own(log_name):
+    with pytest.raises(ValueError, match=r"loss: log_name of OwnLoss: got .*without 'loss' in it"):
+        ImageNetConsistencyHook(loss=dict(type="OwnLoss", log_name=log_name))
+
+
+def test_log_name_that_the_model_uses(tmp_path, imagenet):
+    loss = dict(type="OwnLoss", log_name="decode.acc_seg")
+    config = toy_config(tmp_path, segmentor(resnet18(imagenet)), dict(loss=loss), max_iters=1)
+    with pytest.raises(ValueError, match="the model already returns 'decode.acc_seg'"):
+        train(config)
+
+
+def test_loss_of_ones_own_is_logged_raw(tmp_path, imagenet):
+    options = dict(loss=dict(type="OwnLoss"), loss_weight=0.5)
+    _, seen = train(toy_config(tmp_path, segmentor(resnet18(imagenet)), options, max_iters=3))
+    row = seen.log[2]
+    assert row["own_imagenet"] > 0
+    assert row["loss_imagenet"] == pytest.approx(0.5 * row["own_imagenet"])
+
+
+@MODELS.register_module(force=True)
+class CallsByKeyword(EncoderDecoder):
+    """A segmentor that calls its backbone by keyword."""
+
+    def extract_feat(self, inputs):
+        return self.backbone(x=inputs)
+
+
+def test_backbone_called_by_keyword(tmp_path, imagenet):
+    model = segmentor(resnet18(imagenet))
+    _, usual = train(toy_config(tmp_path / "usual", model, dict(), max_iters=2))
+    model["type"] = "CallsByKeyword"
+    _, keyword = train(toy_config(tmp_path / "keyword", model, dict(), max_iters=2))
+    assert keyword.log == usual.log

@@ -45,6 +45,25 @@ def test_input_of_a_submodule():
     assert tap.features == [out[0]] and len(tap.inputs) == 1
 
 
+def test_output_of_a_submodule():
+    net = Backbone()
+    tap = FeatureTap(net, "norm3:output", "key")
+    tap.enabled = True
+    out = net(torch.randn(1, 3, 4, 4))
+    assert tap.features == [out[1]] and len(tap.inputs) == 1
+
+
+def test_calls_by_keyword():
+    net = Backbone()
+    taps = [FeatureTap(net, feature, "key") for feature in (0, "conv", "conv:output")]
+    for tap in taps:
+        tap.enabled = True
+    x = torch.randn(1, 3, 4, 4)
+    out = net(x=x)
+    assert all(tap.inputs[0] is x for tap in taps)
+    assert taps[0].features == taps[2].features == [out[0]] and taps[1].features[0] is x
+
+
 def test_errors():
     with pytest.raises(ValueError, match="key: Backbone has no submodule 'norm4'; it has conv, no"):
         FeatureTap(Backbone(), "norm4", "key")

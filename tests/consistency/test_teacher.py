@@ -21,7 +21,7 @@ from seg_toy import (
 from torch import nn
 
 from mmasg.consistency import ImageNetConsistencyHook
-from mmasg.consistency.teacher import build_teacher, default_feature, find_student
+from mmasg.consistency.teacher import build_teacher, find_student
 
 MIT = dict(
     type="mmseg.MixVisionTransformer",
@@ -138,6 +138,21 @@ def test_nested_backbones_by_themselves_and_by_name(tmp_path, cfg, part, channel
     assert_same_gradients(seen.gradients, expected, "backbone", 1e-3)
 
 
+def test_icnet_takes_its_backbone_apart(tmp_path):
+    """It calls its ResNet's stages one by one: there is no call whose features could be taken."""
+    inner = resnet18(type="mmseg.ResNetV1c")
+    file = write_imagenet_file(tmp_path / "v1c.pth", inner)
+    cfg = dict(type="mmseg.ICNet", backbone_cfg=dict(
+        inner, init_cfg=dict(type="Pretrained", checkpoint=file)), in_channels=3,
+        layer_channels=(16, 64), light_branch_middle_channels=4, psp_out_channels=8,
+        out_channels=(4, 8, 8))  # fmt: skip
+    model = segmentor(cfg, dict(fcn_head(8), in_index=2))
+    config = toy_config(tmp_path / "run", model, dict())
+    config["train_dataloader"]["dataset"]["size"] = (64, 64)
+    with pytest.raises(ValueError, match=r"the model did not run 'backbone\.backbone'"):
+        train(config)
+
+
 def test_several_nested_parts_have_to_be_named():
     model = nn.Module()
     model.backbone = nn.Module()
@@ -247,7 +262,7 @@ def test_swin_classifier_of_the_official_file(tmp_path):
     tensors = torch.load(official)["model"]
     assert torch.equal(teacher.classifier.norm_weight, tensors["norm.weight"])
     assert teacher(torch.randn(1, 3, 32, 32)).logits.shape == (1, 11)
-    assert teacher.feature == default_feature(student) == "norm3"
+    assert teacher.feature == "norm3"
 
 
 def test_swin_with_its_usual_feature_and_loss(tmp_path):

@@ -137,7 +137,7 @@ def test_changed_weights_preprocessing_or_image_are_computed_anew(train):
 
 def test_torn_shard_is_computed_anew(train):
     train()
-    (shard,) = (train.tmp_path / "cache").rglob("*.shard")
+    (shard,) = (train.tmp_path / "cache").rglob("*.npy")
     shard.write_bytes(shard.read_bytes()[:-100])
     assert train().images == 14
     assert train().images == 4

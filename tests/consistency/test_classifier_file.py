@@ -2,7 +2,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from mmasg.consistency.classifiers import LinearClassifier, build_classifier
+from mmasg.consistency.classifier_file import build_classifier as build_and_tell
+from mmasg.consistency.classifiers import LinearClassifier
+from mmasg.consistency.imagenet_networks import NetworkEnd
+
+NORM_FIRST = NetworkEnd(norm="norm")
+
+
+def build_classifier(state, source, end=None, prefix=None):
+    return build_and_tell(state, source, end, prefix)[0]
 
 
 def linear(prefix, channels=6, classes=4, conv=False):
@@ -17,7 +25,7 @@ def linear(prefix, channels=6, classes=4, conv=False):
 @pytest.mark.parametrize("prefix", ["fc", "_fc", "head", "head.fc", "classifier", "cls_head"])
 def test_linear_after_global_pooling(prefix, conv):
     state = {"conv1.weight": torch.ones(2, 3, 1, 1), **linear(prefix, conv=conv)}
-    classifier = build_classifier(state, "a.pth", with_norm=False)
+    classifier = build_classifier(state, "a.pth")
     x = torch.randn(2, 6, 3, 5)
     expected = F.linear(
         x.mean(dim=(2, 3)), state[f"{prefix}.weight"].flatten(1), state[f"{prefix}.bias"]
@@ -31,7 +39,7 @@ def test_linear_after_global_pooling(prefix, conv):
 
 def test_norm_before_the_pooling():
     state = {**linear("head"), "norm.weight": torch.rand(6), "norm.bias": torch.randn(6)}
-    classifier = build_classifier(state, "a.pth", with_norm=True)
+    classifier = build_classifier(state, "a.pth", NORM_FIRST)
     x = torch.randn(2, 6, 3, 5)
     norm = torch.nn.LayerNorm(6)
     norm.load_state_dict({k: state[f"norm.{k}"] for k in ("weight", "bias")})
@@ -39,7 +47,7 @@ def test_norm_before_the_pooling():
     expected = F.linear(tokens.mean(1), state["head.weight"], state["head.bias"])
     torch.testing.assert_close(classifier(x), expected)
     # A file with a norm, for a backbone that has applied it already (MiT).
-    plain = build_classifier(state, "a.pth", with_norm=False)
+    plain = build_classifier(state, "a.pth")
     torch.testing.assert_close(
         plain(x), F.linear(x.mean((2, 3)), state["head.weight"], state["head.bias"])
     )
@@ -52,7 +60,7 @@ def test_vgg(names):
     state = {"features.0.weight": torch.ones(2, 3, 3, 3)}
     for name, shape in zip(names, shapes, strict=True):
         state[f"{name}.weight"], state[f"{name}.bias"] = torch.randn(shape), torch.randn(shape[0])
-    classifier = build_classifier(state, "vgg.pth", with_norm=False)
+    classifier = build_classifier(state, "vgg.pth")
     assert classifier.in_channels == 2
     x = torch.randn(3, 2, 10, 9)
     y = F.adaptive_avg_pool2d(x, (7, 7)).flatten(1)
@@ -65,13 +73,13 @@ def test_vgg(names):
 def test_named_prefix_and_missing_bias():
     state = {"fc.weight": torch.randn(4, 6), "fc.bias": torch.zeros(4)}
     state["probe.linear.weight"] = torch.randn(3, 5)
-    classifier = build_classifier(state, "a.pth", with_norm=False, prefix="probe.linear")
+    classifier = build_classifier(state, "a.pth", prefix="probe.linear")
     assert classifier(torch.randn(1, 5, 2, 2)).shape == (1, 3)
     assert not classifier.bias.any()
 
 
 def test_gradient_passes_through():
-    classifier = build_classifier(linear("fc"), "a.pth", with_norm=False)
+    classifier = build_classifier(linear("fc"), "a.pth")
     x = torch.randn(1, 6, 2, 2, requires_grad=True)
     classifier(x).sum().backward()
     assert x.grad.abs().sum() > 0
@@ -84,20 +92,20 @@ def test_no_classifier_names_the_ways_out():
         r"norm\.weight\).*classifier=dict\(checkpoint=.*loss=dict\(type='FeatureL2Loss'\)"
     )
     with pytest.raises(ValueError, match=message):
-        build_classifier(state, "bare.pth", with_norm=False)
+        build_classifier(state, "bare.pth")
     with pytest.raises(ValueError, match="carries no linear layer 'top'"):
-        build_classifier(linear("fc"), "bare.pth", with_norm=False, prefix="top")
+        build_classifier(linear("fc"), "bare.pth", prefix="top")
 
 
 def test_head_that_is_no_linear_layer():
     state = {"head.weight": torch.ones(4, 2, 3, 3), "head.bias": torch.ones(4)}
     with pytest.raises(ValueError, match="no ImageNet classifier that is known"):
-        build_classifier(state, "hr.pth", with_norm=False)
+        build_classifier(state, "hr.pth")
 
 
 def test_missing_norm():
     with pytest.raises(ValueError, match=r"classifier 'head' but no 'norm\.weight' and 'norm\.b"):
-        build_classifier(linear("head"), "swin.pth", with_norm=True)
+        build_classifier(linear("head"), "swin.pth", NORM_FIRST)
 
 
 @pytest.mark.parametrize("norm", [False, True])
@@ -110,8 +118,8 @@ def test_gradient_of_one_image_is_that_of_the_same_image_twice(norm):
             [torch.nn.Conv2d(8, 8, 1, bias=False), torch.nn.BatchNorm2d(8), torch.nn.ReLU6(True)]
         )
     stack.eval()
-    norms = (torch.rand(8) + 0.5, torch.randn(8)) if norm else ()
-    classifier = LinearClassifier(torch.randn(5, 8), torch.randn(5), *norms)
+    values = (torch.rand(8) + 0.5, torch.randn(8)) if norm else None
+    classifier = LinearClassifier(torch.randn(5, 8), torch.randn(5), values)
     image = torch.randn(1, 8, 6, 4)
     gradients = []
     for batch in (image, image.repeat(2, 1, 1, 1)):
