@@ -53,7 +53,7 @@ def test_two_ranks_are_one_process_with_twice_the_batch(tmp_path):
     hooks = [dict(type="RecordHook")]
     one, two = tmp_path / "one", tmp_path / "two"
     # A rate at which a training on noise does not diverge: there rounding grows without bound.
-    common = dict(hooks=hooks, cap=cap, lr=3e-4, weight=1.0)
+    common = dict(hooks=hooks, cap=cap, lr=6e-4, weight=1.0)
     config = write_config(tmp_path / "config", batch_size=2, **common)
     text = config.read_text() + "\ncustom_imports = dict(imports=['mmasg', 'record_hook'])\n"
     config.write_text(text)
