@@ -22,8 +22,8 @@ KEY = "trained_with"
 _LEFT_OUT = "(left out)"
 #: Parts of a config that decide about the result; of hooks, those that say so themselves.
 _PARTS = ("model", "optim_wrapper", "train_cfg", "train_dataloader")
-#: mmengine's hooks that change what is trained.
-_HOOKS = ("EMAHook",)
+#: Hooks that change what is trained, compared as the config writes them.
+_HOOKS = ("EMAHook", "EvalModeHook", "MeanTeacherHook", "RelativeStepHook")
 # Not the result: where things lie, how fast they come, how long and how often. The optimizer is
 # compared as it was built; weights at the start are replaced by the checkpoint's.
 _WITHOUT_EFFECT = {
