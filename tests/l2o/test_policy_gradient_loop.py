@@ -12,7 +12,10 @@ from mmasg.l2o import EnvironmentStep, LSTMPolicy, build_policy
 
 
 def meta_config(work_dir, *, environment=None, max_iters=4, **train_cfg):
+    # A file: mmengine formats the text of a config that holds another for seconds.
+    work_dir.mkdir(exist_ok=True)
     env = toy_config(work_dir / "env", max_iters=24, **(environment or {}))
+    (work_dir / "env.json").write_text(json.dumps(env._cfg_dict.to_dict()))
     return Config(
         dict(
             model=dict(type="ReinforcePolicy", num_groups=3),
@@ -23,7 +26,7 @@ def meta_config(work_dir, *, environment=None, max_iters=4, **train_cfg):
                 max_iters=max_iters,
                 **{
                     "environments": dict(
-                        config=env._cfg_dict.to_dict(), window=3, episode_iters=20
+                        config=str(work_dir / "env.json"), window=3, episode_iters=20
                     ),
                     **train_cfg,
                 },
@@ -98,7 +101,7 @@ def test_resumed_on_something_else_says_so(tmp_path, caplog):
     options = dict(rollout_length=2, max_iters=4)
     Runner.from_cfg(meta_config(tmp_path / "whole", **options)).train()
     config = meta_config(tmp_path / "other", **{**options, "max_iters": 5})
-    config.train_cfg.environments.config.optim_wrapper.optimizer.lr = 0.05
+    config.train_cfg.environments.overrides = {"optim_wrapper.optimizer.lr": 0.05}
     config.load_from, config.resume = str(tmp_path / "whole" / "iter_4.pth"), True
     resumed = Runner.from_cfg(config)
     resumed.logger.addHandler(caplog.handler)
@@ -134,6 +137,8 @@ def test_environments_in_turn_with_new_seeds(tmp_path, monkeypatch):
 
     monkeypatch.setattr(TrainingEnvironment, "reset", spy)
     env = toy_config(tmp_path / "env")._cfg_dict.to_dict()
+    (tmp_path / "env.json").write_text(json.dumps(env))
+    env = str(tmp_path / "env.json")
     environments = [dict(config=env, window=4, episode_iters=n) for n in (8, 12)]
     Runner.from_cfg(meta_config(tmp_path / "m", environments=environments, max_iters=3)).train()
     assert seen == [(8, 1), (12, 2), (8, 3)]
