@@ -36,6 +36,7 @@ from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from mmasg.checkpoint.safe_checkpoint import load_checkpoint
+from mmasg.datasets.dataset_configs import innermost
 from mmasg.visualization.scalar_log import read_multipliers
 
 # What a checkpoint says about the run and not about the training: times, paths, logs.
@@ -212,7 +213,7 @@ def soak(
 def prepare(config: Config, iterations: int, interval: int, accumulate: int = 1) -> Config:
     """Shorten a config, save often, log every multiplier, leave validation out.
 
-    Gradients are summed over some iterations, and the weights averaged.
+    Gradients are summed over some iterations, the weights averaged, and a test sees few images.
     """
     config.optim_wrapper.accumulative_counts = accumulate
     config.custom_hooks = [*(config.get("custom_hooks") or []), dict(type="EMAHook", momentum=0.1)]
@@ -220,6 +221,8 @@ def prepare(config: Config, iterations: int, interval: int, accumulate: int = 1)
     config.train_cfg["max_epochs" if by_epoch else "max_iters"] = iterations
     for key in ("val_cfg", "val_dataloader", "val_evaluator"):
         config[key] = None
+    for dataset in innermost((config.get("test_dataloader") or {}).get("dataset")):
+        dataset["indices"] = 4  # images of a test beside a training
     hooks = config.default_hooks
     hooks.logger = dict(type="LoggerHook", interval=1)
     hooks.checkpoint = dict(
