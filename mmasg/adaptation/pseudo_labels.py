@@ -55,8 +55,17 @@ def write_pseudo_labels(
         of all pixels in per cent.
     """
     summary = made_before(out, checkpoint, portion)
-    if summary is not None and show_dir is None:
-        return summary
+    if summary is None:
+        summary = _label(model, frames, out, portion, checkpoint)
+    if show_dir is not None:
+        _draw(frames, out, show_dir)
+    return summary
+
+
+def _label(
+    model: nn.Module, frames: TargetFrames, out: Path, portion: float, checkpoint: Path
+) -> dict[str, Any]:
+    """Predict, choose and write all label files, the account of them last."""
     kept = out / _KEPT / digest(checkpoint)
     histogram = ConfidenceHistogram(len(frames.classes))
     for index in tqdm(range(len(frames)), desc="predict", unit="frame"):
@@ -73,8 +82,6 @@ def write_pseudo_labels(
         labels = Candidates.load(kept / f"{index}.bin").labels(thresholds)
         counts += torch.bincount(labels.flatten().long(), minlength=256)
         write_atomically(_png(labels.numpy()), out / frames.label_name(index))
-        if show_dir is not None:
-            _draw(frames, index, labels.numpy(), show_dir)
     summary = _summary(frames.classes, checkpoint, portion, histogram, thresholds, counts)
     write_atomically(json.dumps(summary, indent=1).encode(), out / SIDECAR)
     shutil.rmtree(out / _KEPT)
@@ -172,9 +179,15 @@ def _png(labels: np.ndarray) -> bytes:
     return cv2.imencode(".png", labels)[1].tobytes()
 
 
-def _draw(frames: TargetFrames, index: int, labels: np.ndarray, folder: Path) -> None:
-    picture = cv2.imread(str(frames.path(index)), cv2.IMREAD_COLOR)
-    painted = colourise(labels, frames.dataset.metainfo["palette"])[..., ::-1]
-    both = np.concatenate([picture, painted], axis=1)
-    name = "_".join(frames.label_name(index).with_suffix("").parts)
-    write_atomically(cv2.imencode(".jpg", both)[1].tobytes(), folder / f"{name}.jpg")
+def _draw(frames: TargetFrames, out: Path, folder: Path) -> None:
+    """Draw every frame beside its label, where that picture is not there yet."""
+    for index in range(len(frames)):
+        name = frames.label_name(index)
+        file = folder / f"{'_'.join(name.with_suffix('').parts)}.jpg"
+        if file.is_file():
+            continue
+        frame = cv2.imread(str(frames.path(index)), cv2.IMREAD_COLOR)
+        labels = cv2.imread(str(out / name), cv2.IMREAD_UNCHANGED)
+        painted = colourise(labels, frames.dataset.metainfo["palette"])[..., ::-1]
+        both = np.concatenate([frame, painted], axis=1)
+        write_atomically(cv2.imencode(".jpg", both)[1].tobytes(), file)

@@ -135,7 +135,10 @@ class ImageNetConsistencyHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Build the teacher: errors come before mmengine initialises the model from the file."""
         TrainingCheckHook.join(runner)
-        only_tests = runner.optim_wrapper is None or isinstance(runner.optim_wrapper, dict)
+        # A runner that only tests has none, or one that was never built; whoever drives the hook
+        # without mmengine's runner trains.
+        wrapper = getattr(runner, "optim_wrapper", True)
+        only_tests = wrapper is None or isinstance(wrapper, dict)
         if only_tests or self.teacher is not None:
             return  # no training, or a test after one
         if self._agreement is not None:

@@ -48,7 +48,8 @@ class TrainingCheckHook(Hook):
     @classmethod
     def join(cls, runner: Runner) -> None:
         """Register the hook with a runner that has none."""
-        if not any(isinstance(hook, cls) for hook in runner.hooks):
+        # Whoever drives hooks without a Runner checks by itself.
+        if isinstance(runner, Runner) and not any(isinstance(h, cls) for h in runner.hooks):
             runner.register_hook(cls())
 
     def before_train(self, runner: Runner) -> None:

@@ -119,7 +119,8 @@ def test_rounds_label_train_and_are_not_done_twice(folder):
     assert made.model.decode_head.loss_decode[-1].type == "MRKLDLoss"
     log = next((work_dir / "round_2/train").rglob("scalars.json")).read_text()
     assert "loss_mrkld" in log
-    # The second round again, as if it had been killed after its first iteration.
+    # The second round again, as if it had been killed after its first iteration: its labels are
+    # there, so the training alone goes on.
     last = work_dir / "round_2/train/iter_2.pth"
     before = torch.load(last, weights_only=False)["state_dict"]
     last.unlink()
