@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import torch
 from mmengine.dataset import pseudo_collate
+from PIL import Image
 from torch import Tensor, nn
 from tqdm import tqdm
 
@@ -187,7 +188,7 @@ def _draw(frames: TargetFrames, out: Path, folder: Path) -> None:
         if file.is_file():
             continue
         frame = cv2.imread(str(frames.path(index)), cv2.IMREAD_COLOR)
-        labels = cv2.imread(str(out / name), cv2.IMREAD_UNCHANGED)
+        labels = np.asarray(Image.open(out / name))
         painted = colourise(labels, frames.dataset.metainfo["palette"])[..., ::-1]
         both = np.concatenate([frame, painted], axis=1)
         write_atomically(cv2.imencode(".jpg", both)[1].tobytes(), file)

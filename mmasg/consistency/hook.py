@@ -7,7 +7,7 @@ from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.registry import HOOKS, MODELS
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch import Tensor, nn
 
 from mmasg.errors import first_of
@@ -135,10 +135,8 @@ class ImageNetConsistencyHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Build the teacher: errors come before mmengine initialises the model from the file."""
         TrainingCheckHook.join(runner)
-        # A runner that only tests has none, or one that was never built; whoever drives the hook
-        # without mmengine's runner trains.
-        wrapper = getattr(runner, "optim_wrapper", True)
-        only_tests = wrapper is None or isinstance(wrapper, dict)
+        # The public property would build the loop, and with it the data, of a run that only tests.
+        only_tests = not isinstance(runner._train_loop, BaseLoop)
         if only_tests or self.teacher is not None:
             return  # no training, or a test after one
         if self._agreement is not None:
