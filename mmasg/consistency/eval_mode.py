@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from torch.nn.modules.batchnorm import _BatchNorm as BatchNorm
 
 from mmasg.errors import first_of
+from mmasg.models.imagenet_init import split_pretrained
 from mmasg.wrapped_model import unwrap
 
 EVAL_MODES = ("all", "pretrained", None)
@@ -194,7 +195,7 @@ class EvalModeHook(Hook):
         model = unwrap(runner.model)
         student = get_student(model, self.student_module, "EvalModeHook.student_module")
         # As the consistency hook: of BiSeNet and STDC, the part that ImageNet fills.
-        nested = [] if pretrained_cfg(student) else parts_with_checkpoint(student)
+        nested = [] if pretrained_entry(student) else parts_with_checkpoint(student)
         name = f"{self.student_module}.{nested[0]}" if len(nested) == 1 else self.student_module
         self._eval_mode = EvalMode(model, self.mode, name)
 
@@ -204,18 +205,16 @@ class EvalModeHook(Hook):
         self._eval_mode.apply()
 
 
-def pretrained_cfg(module: nn.Module) -> dict | None:
+def pretrained_entry(module: nn.Module) -> dict | None:
     """Return the part of a module's ``init_cfg`` with a checkpoint; None: it starts from random."""
     cfg = getattr(module, "init_cfg", None)
-    for entry in cfg if isinstance(cfg, (list, tuple)) else [cfg]:
-        if isinstance(entry, dict) and entry.get("type") == "Pretrained":
-            return entry if entry.get("checkpoint") else None
-    return None
+    entry = split_pretrained(cfg)[0] if isinstance(cfg, (dict, list, tuple)) else None
+    return entry if entry is not None and entry.get("checkpoint") else None
 
 
 def parts_with_checkpoint(module: nn.Module) -> list[str]:
     """Return the dotted names of the modules inside ``module`` that start from a checkpoint."""
-    return [name for name, m in module.named_modules() if name and pretrained_cfg(m)]
+    return [name for name, m in module.named_modules() if name and pretrained_entry(m)]
 
 
 def get_student(model: nn.Module, name: str, key: str) -> nn.Module:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from mmasg.checkpoint.imagenet_file import read_imagenet_file
 
 from .classifier_file import build_classifier, check_all_used
-from .eval_mode import get_student, parts_with_checkpoint, pretrained_cfg
+from .eval_mode import get_student, parts_with_checkpoint, pretrained_entry
 from .fold_batch_norm import fold_batch_norms
 from .imagenet_networks import NetworkEnd, network_end
 from .taps import FeatureTap
@@ -159,7 +159,7 @@ def find_student(model: nn.Module, name: str, teacher_given: bool) -> str:
         ValueError: The model has no module ``name``, or nothing in it names a checkpoint.
     """
     module = get_student(model, name, f"{_KEY}.student_module")
-    if teacher_given or pretrained_cfg(module):
+    if teacher_given or pretrained_entry(module):
         return name
     nested = [f"{name}.{child}" for child in parts_with_checkpoint(module)]
     if len(nested) == 1:
@@ -221,7 +221,7 @@ def build_teacher(
     key = f"{_KEY}.teacher" if teacher is not None else "init_cfg.checkpoint of the backbone"
     if isinstance(teacher, str):
         backbone.init_cfg = dict(type="Pretrained", checkpoint=teacher)
-    cfg = pretrained_cfg(backbone)
+    cfg = pretrained_entry(backbone)
     if cfg is None:
         raise ValueError(
             f"{key}: {type(backbone).__name__} has no init_cfg=dict(type='Pretrained', "

@@ -155,7 +155,7 @@ class FCN8sHead(ImageNetInitModule, BaseDecodeHead):
 
     def init_weights(self) -> None:
         """Scoring layers to 0, transposed ones bilinear, fc6 and fc7 from ``init_cfg``."""
-        if self._is_init:
+        if self.is_init:
             return
         with torch.no_grad():
             for score in (self.score_fr, self.score_pool4, self.score_pool3):

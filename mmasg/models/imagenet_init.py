@@ -118,7 +118,7 @@ class ImageNetInitModule(BaseModule):
             ValueError: If the checkpoint's names or shapes are not this network's.
         """
         pretrained, others = split_pretrained(self.init_cfg)
-        if self._is_init or pretrained is None:
+        if self.is_init or pretrained is None:
             super().init_weights()
             return
         given = self.init_cfg

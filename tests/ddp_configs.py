@@ -1,0 +1,151 @@
+"""One rank that trains every config for two iterations: ``ddp_configs.py RANK FOLDER CONFIG...``.
+
+The networks are theirs with fewer channels, the images noise; whatever decides which parameters
+the loss reaches (heads, hooks, losses, groups) is as the config says.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+NARROW = 16  # divides the channels of ResNets, and in ddp_parts.py of VGG-16
+
+
+def main(rank, folder, paths):
+    import ddp_parts  # noqa: F401
+    import seg_toy
+    import torch
+    from mmengine.config import Config
+    from mmengine.runner import Runner
+
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group(
+        "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
+    )
+    found = {}
+    for path in paths:
+        name = Path(path).stem
+        cfg = shrink(Config.fromfile(path), f"{folder}/rank{rank}")
+        cfg.merge_from_dict(
+            dict(
+                work_dir=f"{folder}/run_{name}",
+                experiment_name=name,
+                launcher="pytorch",
+                env_cfg=dict(dist_cfg=dict(backend="gloo"), mp_cfg=dict(mp_start_method="fork")),
+                model_wrapper_cfg=dict(
+                    type="MMDistributedDataParallel", device_ids=None, broadcast_buffers=False
+                ),
+            )
+        )
+        runner = Runner.from_cfg(cfg)
+        model = runner.model
+        assert not model.find_unused_parameters, name
+        before = {k: v.detach().clone() for k, v in model.module.named_parameters()}
+        recorder = seg_toy.Recorder()
+        if hasattr(runner, "optim_wrapper") and "PolicyGradientLoop" not in str(cfg.train_cfg):
+            runner.register_hook(recorder)
+        runner.train()
+        after = dict(model.module.named_parameters())
+        found[name] = dict(
+            weights=float(sum(p.detach().double().abs().sum() for p in after.values())),
+            moved=sum(not torch.equal(before[k], p) for k, p in after.items()),
+            iters=runner.iter,
+            log=recorder.log,
+        )
+    torch.save(found, f"{folder}/rank{rank}.pt")
+    torch.distributed.barrier()
+    torch.distributed.destroy_process_group()
+
+
+def shrink(cfg, folder):
+    """Make a config small; changes and returns it."""
+    Path(folder).mkdir(exist_ok=True)
+    for key in ("val_dataloader", "val_cfg", "val_evaluator", "test_dataloader", "test_cfg",
+                "test_evaluator", "tta_model", "tta_pipeline", "auto_scale_lr"):  # fmt: skip
+        cfg.pop(key, None)
+    cfg.load_from, cfg.resume = None, False
+    cfg.custom_imports = dict(imports=["mmasg", "ddp_parts"], allow_failed_imports=False)
+    cfg.default_hooks.checkpoint = None
+    cfg.default_hooks.pop("visualization", None)
+    cfg.visualizer = dict(type="Visualizer", vis_backends=None)
+    if cfg.train_cfg.get("type") == "PolicyGradientLoop":
+        from mmengine.config import Config
+
+        cfg.train_cfg.max_iters = 2
+        cfg.train_cfg.rollout_length = 1
+        environments = cfg.train_cfg.environments
+        for environment in environments if isinstance(environments, list) else [environments]:
+            inner = Config.fromfile(environment["config"])
+            inner.merge_from_dict(environment.pop("overrides", None) or {})
+            environment.update(config=shrink(inner, folder).to_dict(), window=1, episode_iters=4)
+        return cfg
+    cfg.param_scheduler = []
+    if "max_epochs" in cfg.train_cfg:
+        cfg.train_cfg.max_epochs = 1
+    else:
+        cfg.train_cfg.max_iters = 2
+    for key in ("val_interval", "val_begin"):
+        cfg.train_cfg.pop(key, None)
+    shrink_model(cfg.model, folder)
+    shrink_data(cfg)
+    for hook in cfg.custom_hooks:
+        if hook["type"] == "LayerLRPolicyHook":
+            hook["window"] = 1
+    return cfg
+
+
+def shrink_model(model, folder):
+    backbone = model.backbone
+    kind = backbone.type.removeprefix("mmseg.")
+    head = model.get("decode_head", model.get("head"))
+    if kind in ("ResNet", "ResNetV1c"):
+        backbone.update(base_channels=64 // NARROW, stem_channels=64 // NARROW)
+        head.in_channels //= NARROW
+        if "c1_in_channels" in head:
+            head.c1_in_channels //= NARROW
+    elif kind == "VGG16":
+        head.update(in_channels=(3, *(c // NARROW for c in (256, 512, 512))), channels=16)
+        head.init_cfg = None
+    if "type" in backbone.init_cfg and not backbone.init_cfg.checkpoint.startswith("pip://"):
+        backbone.init_cfg.checkpoint = imagenet_file(backbone, folder)
+    preprocessor = model.data_preprocessor
+    if "size" in preprocessor:
+        preprocessor.size = (64, 64)
+
+
+def imagenet_file(backbone, folder):
+    import torch
+    from seg_toy import linear_state, random_state
+
+    path = Path(folder) / f"{backbone.type.removeprefix('mmseg.')}_{backbone.get('depth', '')}.pth"
+    if not path.exists():
+        state = random_state(backbone.to_dict())
+        if backbone.type == "VGG16":
+            width = 512 // NARROW
+            for name, shape in (("fc6", (8, width * 49)), ("fc7", (8, 8)), ("fc8", (11, 8))):
+                state[f"{name}.weight"] = 0.1 * torch.randn(shape)
+                state[f"{name}.bias"] = torch.zeros(shape[0])
+        else:
+            width = 512 * 4 // NARROW if "depth" in backbone else 256
+            state.update(linear_state(width, "fc"))
+        torch.save(state, path)
+    return str(path)
+
+
+def shrink_data(cfg):
+    loader = cfg.train_dataloader
+    classifier = "head" in cfg.model
+    classes = cfg.model.get("head", cfg.model.get("decode_head")).num_classes
+    length = 8
+    toy = dict(type="NoiseDataset", length=length, classes=classes, labels=classifier)
+    loader.update(batch_size=2, num_workers=0, persistent_workers=False, drop_last=False)
+    if "dataset" in loader.dataset:
+        loader.dataset.dataset = toy
+    else:
+        loader.dataset = toy
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+    os.environ.update(RANK=sys.argv[1], LOCAL_RANK=sys.argv[1], WORLD_SIZE="2")
+    main(int(sys.argv[1]), sys.argv[2], sys.argv[3:])
