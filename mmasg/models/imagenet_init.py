@@ -36,7 +36,7 @@ def split_pretrained(init_cfg: Any) -> tuple[dict | None, list[dict]]:
     pretrained = None
     others = []
     for entry in entries:
-        if entry["type"] in ("Pretrained", "PretrainedInit", PretrainedInit):
+        if entry.get("type") in ("Pretrained", "PretrainedInit", PretrainedInit):
             pretrained = entry
         else:
             others.append(entry)
