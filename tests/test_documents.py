@@ -94,7 +94,7 @@ def users(tmp_path):
 
 
 def test_every_block_says_what_it_is():
-    assert len(blocks(DOCUMENTS[0])) == 4
+    assert len(blocks(DOCUMENTS[0])) == 5
     for document in DOCUMENTS:
         known = len(inheriting(document)) + len(whole(document))
         assert known == len(blocks(document)), f"{document.name}: {END} or # NAME.py in front"
@@ -113,6 +113,7 @@ def test_block_at_the_end_of_a_config_written_whole(users, document, index):
     assert {"loss_imagenet", "kl_imagenet"} <= logged
     assert ("LayerLRPolicyHook" in hooks) == ("LayerLRPolicyHook" in text)
     assert ("lr_mult/layer4" in logged) == ("LayerLRPolicyHook" in hooks)
+    assert ("relative_step/layer4" in logged) == ("RelativeStepHook" in text)
 
 
 @pytest.mark.parametrize(("document", "name"), NAMED)
