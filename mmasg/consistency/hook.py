@@ -7,7 +7,7 @@ from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.registry import HOOKS, MODELS
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import Runner
 from torch import Tensor, nn
 
 from mmasg.errors import first_of
@@ -135,8 +135,9 @@ class ImageNetConsistencyHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Build the teacher: errors come before mmengine initialises the model from the file."""
         TrainingCheckHook.join(runner)
-        # The public property would build the loop, and with it the data, of a run that only tests.
-        only_tests = not isinstance(runner._train_loop, BaseLoop)
+        # The train_loop property would build the loop, and with it the data, of a run that only
+        # tests; its optimizer wrapper stays a config, or None.
+        only_tests = runner.optim_wrapper is None or isinstance(runner.optim_wrapper, dict)
         if only_tests or self.teacher is not None:
             return  # no training, or a test after one
         if self._agreement is not None:
