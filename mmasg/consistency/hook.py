@@ -6,8 +6,9 @@ import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
+from mmengine.optim import OptimWrapper
 from mmengine.registry import HOOKS, MODELS
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch import Tensor, nn
 
 from mmasg.errors import first_of
@@ -135,10 +136,11 @@ class ImageNetConsistencyHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Build the teacher: errors come before mmengine initialises the model from the file."""
         TrainingCheckHook.join(runner)
-        # The train_loop property would build the loop, and with it the data, of a run that only
-        # tests; its optimizer wrapper stays a config, or None.
-        only_tests = runner.optim_wrapper is None or isinstance(runner.optim_wrapper, dict)
-        if only_tests or self.teacher is not None:
+        # A run that only tests has built neither of them; the public train_loop would build it, and
+        # with it the data. Whoever drives the hook by hand may have built one alone.
+        built = (getattr(runner, "optim_wrapper", None), getattr(runner, "_train_loop", None))
+        trains = any(isinstance(part, (OptimWrapper, BaseLoop)) for part in built)
+        if not trains or self.teacher is not None:
             return  # no training, or a test after one
         if self._agreement is not None:
             self._agreement.check(runner)
