@@ -136,8 +136,7 @@ class ImageNetConsistencyHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Build the teacher: errors come before mmengine initialises the model from the file."""
         TrainingCheckHook.join(runner)
-        # A run that only tests has built neither of them; the public train_loop would build it, and
-        # with it the data. Whoever drives the hook by hand may have built one alone.
+        # A run that only tests has built neither; the public train_loop would build its data, too.
         built = (getattr(runner, "optim_wrapper", None), getattr(runner, "_train_loop", None))
         trains = any(isinstance(part, (OptimWrapper, BaseLoop)) for part in built)
         if not trains or self.teacher is not None:

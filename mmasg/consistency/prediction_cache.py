@@ -140,7 +140,8 @@ class PredictionCache:
     def _read_shard(self, path: Path) -> tuple[list[bytes], np.ndarray]:
         """Read one shard; the rows stay on disk until they are used."""
         try:
-            records = np.load(path, mmap_mode="r", allow_pickle=False)
+            # Not numpy.load, which takes archives for arrays as well.
+            records = np.lib.format.open_memmap(path, mode="r")
         except (ValueError, EOFError) as error:
             raise ValueError(f"it is torn: {error}") from None
         if records.dtype != _record(self.width) or records.ndim != 1:

@@ -197,10 +197,10 @@ def test_the_converter_runs_no_code(hostile, tmp_path, capsys):
 
 def test_cached_predictions_are_no_pickles(hostile, tmp_path):
     for number, path in enumerate(hostile):
-        shutil.copy(path, tmp_path / f"{number}.shard")
+        shutil.copy(path, tmp_path / f"{number}.npy")
     cache = PredictionCache(tmp_path, width=3)
     assert cache.lookup([b"0" * 16]) == [None]
-    assert not list(tmp_path.glob("*.shard")), "damaged, as the log says"
+    assert not list(tmp_path.glob("*.npy")), "damaged, as the log says"
 
 
 def test_nothing_else_in_the_project_unpickles():

@@ -76,7 +76,7 @@ def consistency(case, **changes):
         experiment_name=f"parity-{id(changes)}",
         log_level="ERROR",
     )
-    runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)  # as a training does
+    assert runner.train_loop is not None  # built when first asked for, as before a training
     hook = HOOKS.build({**case.hook_cfg, **changes})
     hook.before_run(runner)
     hook.before_train(runner)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import HOOKS, MODELS
+from mmengine.runner import BaseLoop
 
 import mmasg.models.classifier_head
 import mmasg.models.classifier_tta  # noqa: F401
@@ -16,6 +17,16 @@ from mmasg.models.classifier import SynRealClassifier  # noqa: F401
 
 TESTS = Path(__file__).parents[1]
 CONFIG = TESTS.parent / "configs" / "asg" / "visda.py"
+
+
+class NoLoop(BaseLoop):
+    """Tells the hook that there is a training to come."""
+
+    def __init__(self):
+        pass
+
+    def run(self):
+        raise NotImplementedError
 
 
 def our_name(name):
@@ -49,11 +60,8 @@ def computed(tmp_path_factory):
     model.init_weights()
     hook_cfg = next(h for h in cfg.custom_hooks if h.type == "ImageNetConsistencyHook")
     hook = HOOKS.build(hook_cfg)
-    # What the hook asks a runner for whose training begins.
-    runner = SimpleNamespace(model=model, cfg=cfg, optim_wrapper=object(), hooks=[])
-    runner.register_hook = runner.hooks.append
+    runner = SimpleNamespace(model=model, _train_loop=NoLoop(), _has_loaded=True, cfg=cfg)
     hook.before_run(runner)
-    hook.after_load_checkpoint(runner, {})
     weights = {our_name(n): v for n, v in student.items() if not n.startswith("fc.")}
     model.load_state_dict(weights, strict=True)
     model.train()
