@@ -18,13 +18,14 @@ def group_names(optimizer: Optimizer, who: str) -> list[str]:
 
     Args:
         optimizer: The torch optimizer itself, not its wrapper.
-        who: What sets the rates, for messages: ``'the policy'``.
+        who: What sets the rates, at the beginning of a message: ``'The policy'``.
 
     Raises:
         ValueError: Groups without names, indices that do not count 0..G-1, or an ``lr_mult``
             that a hand has set.
     """
     names: dict[int, str] = {}
+    within = who.replace("The ", "the ", 1)  # the policy, or the name of a hook
     for entry in optimizer.param_groups:
         if "group_name" not in entry or "group_index" not in entry:
             raise ValueError(
@@ -34,7 +35,7 @@ def group_names(optimizer: Optimizer, who: str) -> list[str]:
         mult = entry.get("lr_mult", 1.0)
         if mult != 1:
             raise ValueError(
-                f"Layer group '{entry['group_name']}' has lr_mult={mult}, but {who} takes the "
+                f"Layer group '{entry['group_name']}' has lr_mult={mult}, but {within} takes the "
                 "place of the hand-set multiplier: drop `lr_mult` from "
                 "optim_wrapper.paramwise_cfg (with a preset: lr_mult=1.0)."
             )
