@@ -13,8 +13,7 @@ import torch
 from torch import Tensor
 
 from mmasg.checkpoint.atomic_files import write_atomically
-
-from .class_thresholds import IGNORED
+from mmasg.datasets.class_maps import IGNORE
 
 
 class Candidates:
@@ -41,7 +40,7 @@ class Candidates:
         ratios = torch.sigmoid(self.odds.double()) / thresholds.double()[self.classes.long()]
         best, place = ratios.max(dim=0)
         label = self.classes.gather(0, place[None])[0]
-        return torch.where(best > 1, label, torch.full_like(label, IGNORED))
+        return torch.where(best > 1, label, torch.full_like(label, IGNORE))
 
     def save(self, path: Path) -> None:
         """Write 3 bytes a candidate and pixel."""

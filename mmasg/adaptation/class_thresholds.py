@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-IGNORED = 255
+from mmasg.datasets.class_maps import IGNORE
 
 
 class ConfidenceHistogram:
@@ -102,10 +102,10 @@ def choose_labels(probabilities: Tensor, thresholds: Tensor) -> Tensor:
         thresholds: (K,), see :meth:`ConfidenceHistogram.thresholds`.
 
     Returns:
-        (...), int64, :data:`IGNORED` where no class exceeds its threshold.
+        (...), int64, 255 where no class exceeds its threshold.
     """
     ratio, label = _ratios(probabilities, thresholds).max(dim=0)
-    return torch.where(ratio > 1, label, IGNORED)
+    return torch.where(ratio > 1, label, IGNORE)
 
 
 def soft_labels(probabilities: Tensor, thresholds: Tensor, alpha: float = 0.25) -> Tensor:
@@ -129,7 +129,7 @@ def soft_labels(probabilities: Tensor, thresholds: Tensor, alpha: float = 0.25) 
         raise ValueError(f"alpha: got {alpha}; allowed: a number above 0 (hard labels need none).")
     ratios = _ratios(probabilities, thresholds)
     soft = torch.softmax(ratios.clamp(min=1e-300).log() / alpha, dim=0)
-    chosen = choose_labels(probabilities, thresholds) != IGNORED
+    chosen = choose_labels(probabilities, thresholds) != IGNORE
     return (soft * chosen).to(probabilities.dtype)
 
 

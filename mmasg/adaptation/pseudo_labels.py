@@ -18,10 +18,11 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from mmasg.checkpoint.atomic_files import write_atomically
+from mmasg.datasets.class_maps import IGNORE
 from mmasg.visualization.prediction_grid import colourise
 
 from .candidates import Candidates
-from .class_thresholds import IGNORED, ConfidenceHistogram
+from .class_thresholds import ConfidenceHistogram
 from .target_frames import TargetFrames
 
 SIDECAR = "pseudo_labels.json"
@@ -67,7 +68,8 @@ def _label(
     model: nn.Module, frames: TargetFrames, out: Path, portion: float, checkpoint: Path
 ) -> dict[str, Any]:
     """Predict, choose and write all label files, the account of them last."""
-    kept = out / _KEPT / digest(checkpoint)
+    weights = digest(checkpoint)
+    kept = out / _KEPT / weights
     histogram = ConfidenceHistogram(len(frames.classes))
     for index in tqdm(range(len(frames)), desc="predict", unit="frame"):
         file = kept / f"{index}.bin"
@@ -83,7 +85,8 @@ def _label(
         labels = Candidates.load(kept / f"{index}.bin").labels(thresholds)
         counts += torch.bincount(labels.flatten().long(), minlength=256)
         write_atomically(_png(labels.numpy()), out / frames.label_name(index))
-    summary = _summary(frames.classes, checkpoint, portion, histogram, thresholds, counts)
+    summary = _summary(frames.classes, portion, histogram, thresholds, counts)
+    summary = dict(checkpoint=str(checkpoint), digest=weights, **summary)
     write_atomically(json.dumps(summary, indent=1).encode(), out / SIDECAR)
     shutil.rmtree(out / _KEPT)
     return summary
@@ -152,7 +155,6 @@ def shrunk_to(summary: dict[str, Any], share: float = 0.95) -> str | None:
 
 def _summary(
     classes: Sequence[str],
-    checkpoint: Path,
     portion: float,
     histogram: ConfidenceHistogram,
     thresholds: Tensor,
@@ -166,13 +168,11 @@ def _summary(
         return {name: round(share, 4) for name, share in zip(classes, shares, strict=True)}
 
     return dict(
-        checkpoint=str(checkpoint),
-        digest=digest(checkpoint),
         portion=portion,
         thresholds=dict(zip(classes, finite, strict=True)),
         predicted=percent(histogram.predicted()),
         kept=percent(counts[: len(classes)]),
-        ignored=round(100 * float(counts[IGNORED]) / total, 4),
+        ignored=round(100 * float(counts[IGNORE]) / total, 4),
     )
 
 
