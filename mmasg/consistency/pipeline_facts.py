@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 _RANDOM_NAME = re.compile(
-    r"Rand|Albu|Aug|Photo|Jitter|Mosaic|Mix|Cut(Out|out|Mix)|Eras|Noise|Distort|BioMedical"
+    r"Rand|Albu|Aug|Photo|Jitter|Mosaic|Mix|Cut(Out|out|Mix)|Eras|Noise|Distort|BioMedical|PASTA"
 )
 
 

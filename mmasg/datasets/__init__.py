@@ -4,6 +4,7 @@ from .classification_transforms import PackClassification, ResizeShorterSide
 from .folder_classification import FolderClassificationDataset
 from .gta5 import GTA5Dataset
 from .pad_evenly import PadEvenly
+from .pasta import PASTA
 from .photometric_shift import PhotometricShift
 from .synthia import SYNTHIADataset
 from .targets import ACDC19Dataset, BDD100K19Dataset, Cityscapes19Dataset, Mapillary19Dataset
@@ -19,6 +20,7 @@ __all__ = [
     "FolderClassificationDataset",
     "GTA5Dataset",
     "Mapillary19Dataset",
+    "PASTA",
     "PackClassification",
     "PadEvenly",
     "PhotometricShift",
