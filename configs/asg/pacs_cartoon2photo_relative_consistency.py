@@ -1,10 +1,6 @@
-# PACS, cartoons -> photographs, with relative steps: the rate below cancels. With ImageNet
+# PACS, cartoons -> photographs, with relative steps (the rate of the base cancels) and ImageNet
 # consistency.
-_base_ = "./pacs_cartoon2photo_baseline.py"
-optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type="SGD", lr=0.1, momentum=0.9, weight_decay=5e-4),
-    paramwise_cfg=dict(lr_mult=1.0),
-)
+_base_ = "./pacs_cartoon2photo_relative.py"
 custom_hooks = [
     dict(type="ChannelsLastHook"),
     dict(type="ImageNetConsistencyHook", loss_weight=0.1, eval_mode="all"),

@@ -31,11 +31,14 @@ train_dataloader = dict(
     num_workers=0,
     sampler=dict(type="KeyedDefaultSampler", shuffle=True),
     dataset=dict(
-        type="FolderClassificationDataset",
-        data_root=data_root + "cartoon",
-        metainfo=metainfo,
-        part="train",
-        pipeline=pipeline,
+        type="KeyedRandomnessDataset",
+        dataset=dict(
+            type="FolderClassificationDataset",
+            data_root=data_root + "cartoon",
+            metainfo=metainfo,
+            part="train",
+            pipeline=pipeline,
+        ),
     ),
 )
 test_dataloader = dict(
