@@ -95,10 +95,11 @@ def test_carla_to_camvid_trains_and_is_tested(data):
 def cls(folder, iterations):
     cfg = config("pacs_cartoon2photo_consistency", folder, 2, max_epochs=1, val_interval=1)
     for loader in ("train", "val", "test", "source", "shifted_source"):
-        pipeline = cfg[f"{loader}_dataloader"].dataset.pipeline
+        dataset = cfg[f"{loader}_dataloader"].dataset
+        pipeline = dataset.get("dataset", dataset).pipeline
         pipeline[1].size, pipeline[2].crop_size = 32, 32
         cfg[f"{loader}_dataloader"].batch_size = 4
-    cfg.train_dataloader.dataset.indices = 2 * iterations * 2
+    cfg.train_dataloader.dataset.dataset.indices = 2 * iterations * 2
     return cfg
 
 
