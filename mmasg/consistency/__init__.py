@@ -2,16 +2,18 @@
 
 from mmengine.registry import MODELS
 
+from .contrastive import ContrastiveAgreement
 from .eval_mode import EvalModeHook
 from .hook import ImageNetConsistencyHook
 from .losses import FeatureCosineLoss, FeatureL2Loss, ImageNetKLLoss, WeightL2Loss
 from .teacher import ImageNetTeacher, build_teacher
 
-# Registered here, so that losses.py stays pure torch.
-for _loss in (ImageNetKLLoss, FeatureL2Loss, FeatureCosineLoss, WeightL2Loss):
+# Registered here, so that the losses' files stay pure torch.
+for _loss in (ImageNetKLLoss, FeatureL2Loss, FeatureCosineLoss, WeightL2Loss, ContrastiveAgreement):
     MODELS.register_module(module=_loss)
 
 __all__ = [
+    "ContrastiveAgreement",
     "EvalModeHook",
     "FeatureCosineLoss",
     "FeatureL2Loss",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from torch import Tensor, nn
@@ -16,7 +16,9 @@ from .eval_mode import BatchNorm
 _TOLERANCE = 0.01
 
 
-def fold_batch_norms(network: nn.Module, run: Callable[[], Tensor], keep: str = "") -> int:
+def fold_batch_norms(
+    network: nn.Module, run: Callable[[], Tensor], keep: Collection[str] = ()
+) -> int:
     """Fold the BatchNorm layers of a network in eval mode into the convolutions before them.
 
     What follows what is seen in a run, not guessed from names: a BatchNorm is folded where it
@@ -28,15 +30,15 @@ def fold_batch_norms(network: nn.Module, run: Callable[[], Tensor], keep: str = 
         network: In eval mode, on its device; changed in place. A folded BatchNorm becomes an
             identity under its old name.
         run: Calls the network on some images and returns what has to stay the same.
-        keep: Name of a module that is left alone, because somebody takes what goes into it or
-            comes out of it (``'layer4.1.bn2'``, ``'layer4.1.bn2:output'``). Defaults to none.
+        keep: Names of modules that are left alone, because somebody takes what goes into them or
+            comes out of them (``'layer4.1.bn2'``, ``'layer4.1.bn2:output'``). Defaults to none.
 
     Returns:
         How many BatchNorm layers were folded; 0 also where everything was put back.
     """
     if not any(isinstance(module, BatchNorm) for module in network.modules()):
         return 0  # without a run
-    pairs, before = _watch(network, run, keep.partition(":")[0])
+    pairs, before = _watch(network, run, {name.partition(":")[0] for name in keep})
     originals: dict[str, nn.Module] = {}
     for conv_name, norm_name in pairs:
         conv, norm = network.get_submodule(conv_name), network.get_submodule(norm_name)
@@ -53,7 +55,7 @@ def fold_batch_norms(network: nn.Module, run: Callable[[], Tensor], keep: str = 
 
 
 def _watch(
-    network: nn.Module, run: Callable[[], Tensor], keep: str
+    network: nn.Module, run: Callable[[], Tensor], keep: Collection[str]
 ) -> tuple[list[tuple[str, str]], Tensor]:
     """Run once; return the (convolution, BatchNorm) names that follow each other, and the result.
 
@@ -83,7 +85,7 @@ def _watch(
 
     handles = []
     for name, module in network.named_modules():
-        if name == keep:
+        if name in keep:
             continue
         if isinstance(module, nn.Conv2d):
             handles.append(module.register_forward_hook(after_conv(name)))

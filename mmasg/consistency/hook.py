@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper
-from mmengine.registry import HOOKS, MODELS
+from mmengine.registry import HOOKS
 from mmengine.runner import BaseLoop, Runner
 from torch import Tensor, nn
 
@@ -17,14 +19,18 @@ from mmasg.reproducible.kept_randomness import kept_randomness
 from mmasg.wrapped_model import unwrap
 
 from .agreement import Agreement
+from .checked_losses import build_losses, check_number
+from .distances import Distances, stages_of
 from .eval_mode import EvalMode, check_eval_mode
-from .losses import check_loss
-from .taps import FeatureTap, LossTap
+from .loss_state import LossState
+from .taps import LossTap
 from .teacher import ImageNetTeacher, build_teacher, check_compile, find_student
 from .teacher_cache import TeacherCache
 from .teacher_weights import plain_student
 
 _KEY = "ImageNetConsistencyHook"
+#: Key of the losses' own state in a checkpoint.
+_STATE = "consistency_loss"
 #: Above this, student and teacher do not start as the same network. Rounding gives 1e-7 in
 #: float32; in half precision, where the teacher's folded layers round elsewhere, up to 1e-4.
 _START_TOLERANCE = 1e-5
@@ -56,11 +62,11 @@ class ImageNetConsistencyHook(Hook):
             :func:`mmasg.consistency.teacher.build_teacher`.
         feature (int | str, optional): Index of the feature map that the classifier takes, or
             the submodule whose input it is. None: chosen by the backbone.
-        loss (dict): ``ImageNetKLLoss`` (default), ``FeatureL2Loss``, ``FeatureCosineLoss`` or
-            ``WeightL2Loss``.
-        loss_weight (float): Weight ``w``. The paper: 0.1 on VisDA-17, 75 on GTA5. 0: the distance
-            is logged and nothing else; the training is, bit for bit, the one without the hook in
-            the same ``eval_mode``. Defaults to 1.
+        loss (dict | list): ``ImageNetKLLoss`` (default), ``FeatureL2Loss``, ``FeatureCosineLoss``,
+            ``WeightL2Loss`` or ``ContrastiveAgreement``; a list of them: their weighted sum.
+        loss_weight (float | list): Weight ``w``; of a list of losses, a list. The paper: 0.1 on
+            VisDA-17, 75 on GTA5. 0: the distance is logged and nothing else; the training is, bit
+            for bit, the one without the hook in the same ``eval_mode``. Defaults to 1.
         max_weighted_loss (float, optional): Cap of ``w * KL``: above it ``w`` is
             ``(cap / KL).detach()`` for that iteration, with the KL averaged over ranks. The
             paper: 9 on GTA5 with the policy. Defaults to None, no cap.
@@ -91,21 +97,23 @@ class ImageNetConsistencyHook(Hook):
         teacher: str | dict | None = None,
         classifier: dict | None = None,
         feature: int | str | None = None,
-        loss: dict | None = None,
-        loss_weight: float = 1.0,
+        loss: dict | Sequence[dict] | None = None,
+        loss_weight: float | Sequence[float] = 1.0,
         max_weighted_loss: float | None = None,
         eval_mode: str | None = "pretrained",
         agreement: dict | None = None,
         teacher_cache: dict | None = None,
         compile_teacher: bool | dict = False,
     ) -> None:
-        _check_number("loss_weight", loss_weight, zero=True)
+        self._loss_cfg = loss or dict(type="ImageNetKLLoss")
+        self.losses, self.weights = build_losses(self._loss_cfg, loss_weight, _KEY)
         if max_weighted_loss is not None:
-            _check_number("max_weighted_loss", max_weighted_loss, zero=False)
-            if loss_weight == 0:
+            check_number(f"{_KEY}.max_weighted_loss", max_weighted_loss, zero=False)
+            if self.weights[0] == 0 or len(self.weights) > 1:
+                why = "adds nothing that could be" if self.weights[0] == 0 else "is not one that is"
                 raise ValueError(
-                    f"{_KEY}.max_weighted_loss: got {max_weighted_loss!r} with loss_weight=0, "
-                    "which adds nothing that could be capped. Remove one of the two"
+                    f"{_KEY}.max_weighted_loss: got {max_weighted_loss!r} with "
+                    f"loss_weight={loss_weight!r}, which {why} capped. Remove one of the two"
                 )
         check_eval_mode(eval_mode, f"{_KEY}.eval_mode")
         self._compile_options = check_compile(compile_teacher)
@@ -113,19 +121,20 @@ class ImageNetConsistencyHook(Hook):
         self.teacher_cfg = teacher
         self.classifier_cfg = classifier
         self.feature = feature
-        self.loss_weight = float(loss_weight)
+        self.loss_weight = loss_weight
         self.max_weighted_loss = max_weighted_loss
         self.eval_mode = eval_mode
-        self._loss_cfg = loss or dict(type="ImageNetKLLoss")
-        self.loss: nn.Module = MODELS.build(self._loss_cfg)
-        check_loss(self.loss, loss, f"{_KEY}.loss")
+        #: The first loss: the one that a policy observes.
+        self.loss: nn.Module = self.losses[0]
         self._agreement = Agreement(**agreement) if agreement is not None else None
         self._cache = TeacherCache(**teacher_cache) if teacher_cache is not None else None
-        if self._cache is not None and self.loss.needs != "predictions":
+        other = [str(one.needs) for one in self.losses if one.needs != "predictions"]
+        if self._cache is not None and other:
             raise ValueError(
                 f"{_KEY}.teacher_cache keeps predictions, but loss={loss!r} compares "
-                f"{self.loss.needs}. Remove teacher_cache, or use ImageNetKLLoss"
+                f"{other[0]}. Remove teacher_cache, or use ImageNetKLLoss"
             )
+        self._state = LossState(self.losses)
         self.teacher: ImageNetTeacher | None = None
         self._student: nn.Module | None = None
         self._loss_tap: LossTap | None = None
@@ -145,7 +154,14 @@ class ImageNetConsistencyHook(Hook):
             self._agreement.check(runner)
         # Whatever the teacher's initialisation draws, the training draws the same as without.
         with kept_randomness(cuda=True):
-            self.teacher = self._build_teacher(runner, unwrap(runner.model))
+            model = unwrap(runner.model)
+            self.teacher = self._build_teacher(runner, model)
+            self._state.build(
+                self.teacher,
+                next(model.parameters()).device,
+                getattr(getattr(built[1], "dataloader", None), "batch_size", None),
+                built[0],
+            )
 
     def trained_with(self) -> dict:
         """Return the settings that decide about the result, for a resume to compare."""
@@ -156,6 +172,13 @@ class ImageNetConsistencyHook(Hook):
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Note that weights of another training are there, not to be compared with ImageNet's."""
         self._check_start = False
+        if self.teacher is not None and runner._resume:
+            self._state.load_state_dict(checkpoint.get(_STATE))
+
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        """Keep what the losses have learned and remember."""
+        if state := self._state.state_dict():
+            checkpoint[_STATE] = state
 
     def before_train(self, runner: Runner) -> None:
         """Attach to the model; it has its weights by now."""
@@ -165,7 +188,9 @@ class ImageNetConsistencyHook(Hook):
         self._pretrained = self.teacher.loaded
         self._eval_mode = EvalMode(model, self.eval_mode, self.student_module, self._pretrained)
         self.teacher.to(next(model.parameters()).device)
-        self._tap = FeatureTap(student, self.teacher.feature, f"{_KEY}.feature")
+        self._distances = Distances(
+            self.losses, self.teacher, student, self.student_module, self._cache
+        )
         self._loss_tap = LossTap(model, self._before_loss, self._after_loss)
         if self._cache is not None:
             self._cache.open(self.teacher, model, runner.train_dataloader.dataset)
@@ -180,8 +205,10 @@ class ImageNetConsistencyHook(Hook):
             self.teacher_cfg,
             self.classifier_cfg,
             self.feature,
-            with_classifier=self.loss.needs == "predictions" or self._agreement is not None,
+            with_classifier=self._agreement is not None
+            or any(loss.needs == "predictions" for loss in self.losses),
             compile_options=self._compile_options,
+            stages=stages_of(self.losses),
         )
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
@@ -194,7 +221,7 @@ class ImageNetConsistencyHook(Hook):
         """Detach, and measure on request how much of ImageNet is left."""
         if self._loss_tap is None:
             return
-        self._tap.remove()
+        self._distances.remove()
         self._loss_tap.remove()
         self._loss_tap = None
         if self._cache is not None:
@@ -206,95 +233,61 @@ class ImageNetConsistencyHook(Hook):
     # -- the loss ---------------------------------------------------------------------------
 
     def _before_loss(self) -> None:
-        self._tap.clear()
-        self._tap.enabled = True
+        self._distances.begin()
 
     def _after_loss(self, losses: dict) -> dict[str, Tensor]:
-        self._tap.enabled = False
-        name = str(self.loss.log_name)
-        if taken := [key for key in ("loss_imagenet", name) if key in losses]:
+        self._distances.end()
+        names = [str(loss.log_name) for loss in self.losses]
+        if taken := [key for key in ("loss_imagenet", *names) if key in losses]:
             raise ValueError(
                 f"{_KEY}: the model already returns {first_of([repr(k) for k in taken])}. Use one "
                 "consistency hook, and a loss whose log_name is its own"
             )
         try:
             # With weight 0 the distance is only measured: nothing of the training may change.
-            with torch.set_grad_enabled(self.loss_weight > 0 and torch.is_grad_enabled()):
-                raw = self._distance()
+            measures = self.weights == [0]
+            with torch.set_grad_enabled(not measures and torch.is_grad_enabled()):
+                raw = self._distances.measure()
         finally:
-            self._tap.clear()
+            self._distances.clear()
         if self._check_start:
             self._check_start = False
-            half = torch.is_autocast_enabled(raw.device.type)
-            tolerance = _START_TOLERANCE_HALF if half else _START_TOLERANCE
-            self._warn_of_difference(float(raw.detach()), tolerance)
-        if self.loss_weight == 0:
-            return {name: raw}
-        return {"loss_imagenet": self._weight(raw.detach()) * raw, name: raw.detach()}
-
-    def _distance(self) -> Tensor:
-        """Return the raw distance, averaged over the student's calls in this forward."""
-        assert self.teacher is not None and self._student is not None
-        if self.loss.needs == "weights":
-            frozen = dict(self.teacher.backbone.named_parameters())
-            shared = [
-                (p, frozen[n])
-                for n, p in self._student.named_parameters()
-                if n in self._pretrained and p.requires_grad
-            ]
-            return self.loss([p for p, _ in shared], [t for _, t in shared])
-        if not self._tap.features:
-            raise ValueError(
-                f"{_KEY}.student_module: the model did not run '{self.student_module}' (or its "
-                f"feature {self.teacher.feature!r}) in forward(mode='loss'), so there is nothing "
-                "to keep close to ImageNet. Name the module that the model calls"
-            )
-        distances = []
-        for inputs, given in zip(self._tap.inputs, self._tap.features, strict=True):
-            features = given if torch.is_grad_enabled() else given.detach()
-            if self._cache is not None:
-                known = self._cache.predict(self.teacher, inputs)
-                distances.append(self.loss(self.teacher.classify(features), known))
-                continue
-            target = self.teacher(inputs)
-            if self.loss.needs == "features":
-                distances.append(self.loss(features, target.features))
-            else:
-                distances.append(self.loss(self.teacher.classify(features), target.logits))
-        return distances[0] if len(distances) == 1 else torch.stack(distances).mean()
+            self._compare_start(raw)
+        found = {name: value.detach() for name, value in zip(names, raw, strict=True)}
+        if measures:
+            return found
+        if len(raw) == 1:
+            return {"loss_imagenet": self._weight(raw[0].detach()) * raw[0], **found}
+        terms = [weight * value for weight, value in zip(self.weights, raw, strict=True)]
+        return {"loss_imagenet": torch.stack(terms).sum(), **found}
 
     def _weight(self, raw: Tensor) -> Tensor | float:
         """Return this iteration's weight: ``w``, or what caps ``w * KL``."""
         if self.max_weighted_loss is None:
-            return self.loss_weight
+            return self.weights[0]
         raw = raw.clone()
         all_reduce(raw, op="mean")
-        weight = torch.full_like(raw, self.loss_weight)
+        weight = torch.full_like(raw, self.weights[0])
         return torch.where(
             weight * raw > self.max_weighted_loss, self.max_weighted_loss / raw, weight
         )
 
-    def _warn_of_difference(self, value: float, tolerance: float) -> None:
-        if value <= tolerance:
+    def _compare_start(self, raw: list[Tensor]) -> None:
+        for loss, found in zip(self.losses, raw, strict=True):
+            if not getattr(loss, "zero_at_start", True):
+                continue
+            half = torch.is_autocast_enabled(found.device.type)
+            value, name = float(found.detach()), loss.log_name
+            if value <= (_START_TOLERANCE_HALF if half else _START_TOLERANCE):
+                print_log(
+                    f"{_KEY}: student and teacher agree ({name} {value:.1e})", logger="current"
+                )
+                continue
             print_log(
-                f"{_KEY}: student and teacher agree ({self.loss.log_name} {value:.1e})",
+                f"{_KEY}: at the first iteration {name} is {value:.3g} and not 0: "
+                f"student '{self.student_module}' and teacher are not the same network. Reasons "
+                "seen: the student does not start from the ImageNet checkpoint of the teacher; "
+                "eval_mode=None leaves dropout or BatchNorm in train mode; another feature index",
                 logger="current",
+                level=30,
             )
-            return
-        print_log(
-            f"{_KEY}: at the first iteration {self.loss.log_name} is {value:.3g} and not 0: "
-            f"student '{self.student_module}' and teacher are not the same network. Reasons "
-            "seen: the student does not start from the ImageNet checkpoint of the teacher; "
-            "eval_mode=None leaves dropout or BatchNorm in train mode; another feature index",
-            logger="current",
-            level=30,
-        )
-
-
-def _check_number(name: str, value: float, zero: bool) -> None:
-    good = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if not good or not (value >= 0 if zero else value > 0) or value == float("inf"):
-        raise ValueError(
-            f"{_KEY}.{name}: got {value!r}; it has to be a finite number "
-            f"{'of at least 0' if zero else 'above 0 (or None for no cap)'}"
-        )

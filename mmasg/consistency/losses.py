@@ -1,8 +1,8 @@
 """Distances between a student and its frozen ImageNet teacher, on plain tensors.
 
 Each loss says in ``needs`` what it compares: ``'predictions'`` (ImageNet logits), ``'features'``
-(feature maps) or ``'weights'`` (parameters), and in ``log_name`` under which key its raw value
-is logged.
+(feature maps), ``'stages'`` (several of them, by its attribute ``stages``) or ``'weights'``
+(parameters), and in ``log_name`` under which key its raw value is logged.
 """
 
 from __future__ import annotations
@@ -12,8 +12,6 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from mmasg.errors import wrong
 
 
 class ImageNetKLLoss(nn.Module):
@@ -118,36 +116,6 @@ class WeightL2Loss(nn.Module):
             for s, t in zip(student, teacher, strict=True)
         ]
         return 0.5 * torch.stack(terms).sum()
-
-
-def check_loss(loss: nn.Module, given: dict | None, key: str) -> None:
-    """Check a loss of anybody's for the attributes that the hook works with.
-
-    Args:
-        loss: The loss, built.
-        given: Its config, for the message.
-        key: The config key, for the message.
-
-    Raises:
-        ValueError: ``needs`` or ``log_name`` is missing or not allowed.
-    """
-    if getattr(loss, "needs", None) not in ("predictions", "features", "weights"):
-        raise ValueError(
-            f"{key}: got {given!r}, allowed are ImageNetKLLoss, FeatureL2Loss, "
-            "FeatureCosineLoss, WeightL2Loss, or a registered module of your own with the "
-            "attributes needs ('predictions', 'features' or 'weights') and log_name"
-        )
-    name = getattr(loss, "log_name", None)
-    if not isinstance(name, str) or not name or "loss" in name:
-        raise ValueError(
-            wrong(
-                f"{key}: log_name of {type(loss).__name__}",
-                name,
-                "the key of the raw distance in the log, a text without 'loss' in it",
-                "MMEngine adds every key with 'loss' to the objective; write for example "
-                "log_name = 'my_distance_imagenet'.",
-            )
-        )
 
 
 def _same_shape(student: Tensor, teacher: Tensor, ndim: int | None, what: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -24,10 +25,11 @@ _KEY = "ImageNetConsistencyHook"
 
 @dataclass
 class Prediction:
-    """What a teacher gives for a batch: ``features`` and, with a classifier, ``logits``."""
+    """What a teacher gives for a batch: ``features``, ``logits`` with a classifier, ``stages``."""
 
     features: Tensor
     logits: Tensor | None
+    stages: dict[int | str, Tensor]
 
 
 class ImageNetTeacher(nn.Module):
@@ -42,6 +44,10 @@ class ImageNetTeacher(nn.Module):
         feature: Which feature the classifier takes, see :class:`FeatureTap`.
         loaded: Names of the backbone's tensors that the ImageNet file filled.
         compile_options: Arguments of ``torch.compile`` for the backbone, None: not compiled.
+        stages: Further features that a loss compares, named as ``feature`` is. Defaults to none.
+
+    Raises:
+        ValueError: The backbone has no such feature.
     """
 
     def __init__(
@@ -51,6 +57,7 @@ class ImageNetTeacher(nn.Module):
         feature: int | str,
         loaded: set,
         compile_options: dict | None = None,
+        stages: Sequence[int | str] = (),
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -61,6 +68,7 @@ class ImageNetTeacher(nn.Module):
         # On a line of its own: several of mmseg's backbones return None from train().
         self.backbone.eval()
         self._tap = FeatureTap(backbone, feature, f"{_KEY}.feature")
+        self._stage_taps = {s: FeatureTap(backbone, s, f"{_KEY}.loss.stages") for s in stages}
         self._ready = False
         self._compile_options = compile_options
 
@@ -73,17 +81,27 @@ class ImageNetTeacher(nn.Module):
         """Return features and logits of preprocessed images (N, 3, H, W)."""
         if not self._ready:
             self._get_ready(inputs)
-        features = self._features(inputs)
-        return Prediction(features, self.classify(features))
+        features, *stages = self._run(inputs)
+        named = dict(zip(self._stage_taps, stages, strict=True))
+        return Prediction(features, self.classify(features), named)
 
-    def _features(self, inputs: Tensor) -> Tensor:
-        self._tap.enabled = True
+    @torch.no_grad()
+    def stages(self, inputs: Tensor) -> dict[int | str, Tensor]:
+        """Return the features of the stages alone, by their names; nothing is made ready."""
+        return dict(zip(self._stage_taps, self._run(inputs)[1:], strict=True))
+
+    def _run(self, inputs: Tensor) -> list[Tensor]:
+        """Return the classifier's feature and those of the stages."""
+        taps = [self._tap, *self._stage_taps.values()]
+        for tap in taps:
+            tap.enabled = True
         try:
             self.backbone(inputs)
-            return self._tap.features[-1]
+            return [tap.features[-1] for tap in taps]
         finally:
-            self._tap.clear()
-            self._tap.enabled = False
+            for tap in taps:
+                tap.clear()
+                tap.enabled = False
 
     @torch.compiler.disable
     def _get_ready(self, inputs: Tensor) -> None:
@@ -91,9 +109,8 @@ class ImageNetTeacher(nn.Module):
         # in a run, and what images the network takes is known only now.
         self._ready = True
         with torch.autocast(inputs.device.type, enabled=False):
-            fold_batch_norms(
-                self.backbone, lambda: self._features(inputs[:1].float()), keep=str(self.feature)
-            )
+            listened = [str(feature) for feature in (self.feature, *self._stage_taps)]
+            fold_batch_norms(self.backbone, lambda: self._run(inputs[:1].float())[0], listened)
         if inputs.device.type == "cpu":
             # Whatever the student's layout: folded convolutions are fastest in this one.
             self.backbone.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -101,7 +118,7 @@ class ImageNetTeacher(nn.Module):
             return
         try:
             self.backbone.compile(**self._compile_options)
-            self._features(inputs)
+            self._run(inputs)
         except Exception as error:
             reason = f"{type(error).__name__}: {str(error).strip().splitlines()[0][:200]}"
             raise RuntimeError(
@@ -186,6 +203,7 @@ def build_teacher(
     feature: int | str | None = None,
     with_classifier: bool = True,
     compile_options: dict | None = None,
+    stages: Sequence[int | str] = (),
 ) -> ImageNetTeacher:
     """Build the teacher of a student.
 
@@ -201,6 +219,7 @@ def build_teacher(
             :func:`mmasg.consistency.imagenet_networks.network_end`.
         with_classifier: Whether the loss needs one.
         compile_options: Arguments of ``torch.compile`` for the backbone; None: not compiled.
+        stages: Further features that a loss compares, see :class:`ImageNetTeacher`.
 
     Raises:
         ValueError: Weights that do not fit, a missing classifier, unknown keys.
@@ -237,7 +256,7 @@ def build_teacher(
     head = None
     if with_classifier:
         head = _classifier(classifier, tensors, checkpoint, backbone, end)
-    return ImageNetTeacher(backbone, head, end.feature, loaded, compile_options)
+    return ImageNetTeacher(backbone, head, end.feature, loaded, compile_options, stages)
 
 
 def _classifier(

@@ -63,7 +63,7 @@ def build(cls):
     return network.eval().requires_grad_(False)
 
 
-def fold(network, images, keep=""):
+def fold(network, images, keep=()):
     with torch.no_grad():
         before = network(images)
         count = fold_batch_norms(network, lambda: network(images), keep)
@@ -95,7 +95,7 @@ def test_leaves_norms_that_are_listened_to_and_norms_in_training_mode():
     network = build(Net)
     seen = []
     network.norm2.register_forward_pre_hook(lambda module, args: seen.append(args[0].clone()))
-    count, _, _ = fold(network, torch.randn(1, 3, 12, 12), keep="norm2:output")
+    count, _, _ = fold(network, torch.randn(1, 3, 12, 12), keep=["norm2:output"])
     assert count == 1 and isinstance(network.norm2, nn.BatchNorm2d)
     torch.testing.assert_close(seen[-1], seen[0], rtol=1e-4, atol=1e-5)
 

@@ -94,3 +94,19 @@ def test_two_ranks_are_one_process_with_both_batches(tmp_path, imagenet, cap):
         assert weighted == pytest.approx(cap, rel=1e-4)
         ratios = [r["log"][2]["loss_imagenet"] / r["log"][2]["kl_imagenet"] for r in ranks]
         assert ratios == pytest.approx([cap / kl] * 2, rel=1e-4)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="compares gloo ranks on CPUs")
+def test_contrast_of_two_ranks_is_that_of_one_process(tmp_path, imagenet):
+    """Keys of both ranks are negatives and fill the bank; projections learn from both."""
+    loss = dict(type="ContrastiveAgreement", stages=[2, 3], projection=8, bank_size=8)
+    ranks = on_two_ranks(tmp_path / "two", config_for(tmp_path, imagenet, 2, loss=loss))
+    _, seen = train(config_for(tmp_path / "one", imagenet, 4, loss=loss), at=2)
+    for step in range(3):
+        mean = sum(r["log"][step]["contrast_imagenet"] for r in ranks) / 2
+        assert mean == pytest.approx(seen.log[step]["contrast_imagenet"], rel=1e-4)
+    for name, value in seen.gradients.items():
+        if value is not None:
+            ours = ranks[0]["gradients"][name]
+            assert torch.equal(ours, ranks[1]["gradients"][name])
+            assert (ours - value).norm() <= 1e-3 * value.norm() + 1e-7, name

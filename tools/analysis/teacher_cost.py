@@ -49,9 +49,10 @@ def as_it_is(teacher: ImageNetTeacher) -> ImageNetTeacher:
 
 def folded(teacher: ImageNetTeacher, images: torch.Tensor) -> ImageNetTeacher:
     """Fold its layers and do nothing else."""
+    as_it_is(teacher)
     with torch.no_grad():
-        fold_batch_norms(teacher.backbone, lambda: teacher._features(images[:1]))
-    return as_it_is(teacher)
+        fold_batch_norms(teacher.backbone, lambda: teacher(images[:1]).features)
+    return teacher
 
 
 def main() -> None:
