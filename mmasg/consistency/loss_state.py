@@ -11,6 +11,7 @@ from mmengine.optim import OptimWrapper
 from torch import Tensor, nn
 
 from mmasg.errors import wrong
+from mmasg.optim.named_groups import add_guests
 
 from .teacher import ImageNetTeacher
 
@@ -23,8 +24,8 @@ class LossState:
     """What the losses hold beside the model: projections, banks.
 
     Trained parameters join the last layer group of the model's optimizer, the one of the new
-    layers: schedule, clipping, relative steps and a policy then act on them as on the head. Their
-    gradients are averaged over processes as they come. Checkpoints hold everything under
+    layers: they have its rate, whoever sets it, without counting for the size of the group's steps.
+    Their gradients are averaged over processes as they come. Checkpoints hold everything under
     ``consistency_loss``.
 
     Args:
@@ -80,7 +81,7 @@ class LossState:
                     "Or a loss without one: loss=dict(..., projection=None).",
                 )
             )
-        wrapper.optimizer.param_groups[-1]["params"].extend(parameters)
+        add_guests(wrapper.optimizer, parameters)
         if get_world_size() > 1:
             for parameter in parameters:
                 parameter.register_post_accumulate_grad_hook(_average_gradient)

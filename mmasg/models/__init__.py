@@ -1,5 +1,6 @@
 """Backbones, heads and the classifier that MMSegmentation lacks."""
 
+from .calibration_loss import DCALoss
 from .classifier import SameSizeDataPreprocessor, SynRealClassifier
 from .classifier_head import MLPClassifierHead
 from .classifier_tta import SigmoidMeanTTAModel
@@ -16,6 +17,7 @@ from .vgg import VGG16
 
 __all__ = [
     "ChannelsLastHook",
+    "DCALoss",
     "EfficientNetLite0",
     "EfficientNetLite1",
     "EfficientNetLite2",

@@ -10,6 +10,8 @@ from mmengine.model import BaseModule
 from mmengine.registry import MODELS
 from torch import nn
 
+from mmasg.errors import wrong
+
 
 @MODELS.register_module()
 class MLPClassifierHead(BaseModule):
@@ -24,10 +26,12 @@ class MLPClassifierHead(BaseModule):
         hidden_channels: Width of the hidden layer; None for a single linear layer.
             Defaults to 512.
         in_index: Which of the backbone's feature maps to take. Defaults to -1, the last.
+        extra_losses: Losses beside the cross-entropy, ``[dict(type='DCALoss')]``: modules that
+            take logits and labels, logged under their ``loss_name``. Defaults to none.
         init_cfg: mmengine's initialisation settings. Defaults to None.
 
     Raises:
-        ValueError: If there are fewer than 2 classes.
+        ValueError: If there are fewer than 2 classes, or two losses have one name.
     """
 
     def __init__(
@@ -37,6 +41,7 @@ class MLPClassifierHead(BaseModule):
         hidden_channels: int | None = 512,
         in_index: int = -1,
         init_cfg: dict | None = None,
+        extra_losses: Sequence[dict] = (),
     ) -> None:
         super().__init__(init_cfg)
         if not isinstance(num_classes, int) or num_classes < 2:
@@ -47,6 +52,11 @@ class MLPClassifierHead(BaseModule):
         self.in_channels = in_channels
         self.num_classes = num_classes
         self.in_index = in_index
+        self.extra_losses = nn.ModuleList(MODELS.build(loss) for loss in extra_losses)
+        names = ["loss_ce", *(str(loss.loss_name) for loss in self.extra_losses)]
+        if len(set(names)) < len(names):
+            allowed = "losses of different names (loss_name=...)"
+            raise ValueError(wrong("model.head.extra_losses", names, allowed))
         layers: list[nn.Module]
         if hidden_channels is None:
             layers = [nn.Linear(in_channels, num_classes)]
@@ -88,8 +98,9 @@ class MLPClassifierHead(BaseModule):
             labels: Class indices, (N,).
 
         Returns:
-            ``loss_ce``, the cross-entropy's mean over the batch, and ``acc_top1``, the share of
-            right predictions in percent (logged only).
+            ``loss_ce``, the cross-entropy's mean over the batch, the extra losses, and
+            ``acc_top1``, the share of right predictions in percent (logged only).
         """
         right = (logits.detach().argmax(dim=1) == labels).float().mean() * 100
-        return {"loss_ce": F.cross_entropy(logits, labels), "acc_top1": right}
+        extra = {str(loss.loss_name): loss(logits, labels) for loss in self.extra_losses}
+        return {"loss_ce": F.cross_entropy(logits, labels), **extra, "acc_top1": right}

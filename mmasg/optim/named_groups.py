@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from torch import Tensor, nn
 from torch.optim import Optimizer
 
 CONSTRUCTOR_HINT = (
@@ -51,3 +54,23 @@ def group_names(optimizer: Optimizer, who: str) -> list[str]:
             f"{CONSTRUCTOR_HINT}."
         )
     return [names[i] for i in range(len(names))]
+
+
+def add_guests(optimizer: Optimizer, parameters: Iterable[nn.Parameter]) -> None:
+    """Train parameters that are no part of the model, at whatever rate the last group has.
+
+    They are in its entry, so that schedules, clipping and gradient scalers see them, but do not
+    count for the size of the group's weights and steps (:func:`own_parameters`).
+
+    Args:
+        optimizer: The torch optimizer itself.
+        parameters: What a loss or a hook learns beside the model.
+    """
+    for parameter in parameters:
+        parameter.is_guest = True  # type: ignore[attr-defined]
+        optimizer.param_groups[-1]["params"].append(parameter)
+
+
+def own_parameters(entry: dict) -> list[Tensor]:
+    """Return the model's own parameters among those of an entry of ``param_groups``."""
+    return [p for p in entry["params"] if not getattr(p, "is_guest", False)]

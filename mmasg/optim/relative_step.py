@@ -15,7 +15,7 @@ from torch.optim import LBFGS, Optimizer, SparseAdam
 
 from mmasg.errors import did_you_mean, wrong
 
-from .named_groups import group_names
+from .named_groups import group_names, own_parameters
 from .step_rates import StepRates
 from .update_direction import has_direction, update_direction
 
@@ -180,11 +180,12 @@ class RelativeStepHook(Hook):
         groups = _by_name(optimizer)
         norms = []
         for entries in groups.values():
-            params = [p for entry in entries for p in entry["params"]]
+            params = [p for entry in entries for p in own_parameters(entry)]
             least = self.floor * sum(p.numel() for p in params) ** 0.5
             norms.append(_norm(params).clamp(min=least))
             if exact:
-                norms.append(_norm(u for e in entries for u in update_direction(optimizer, e)))
+                own = ({**entry, "params": own_parameters(entry)} for entry in entries)
+                norms.append(_norm(u for e in own for u in update_direction(optimizer, e)))
         values = torch.stack(norms).tolist()  # one wait for the device
         weights, updates = (values[::2], values[1::2]) if exact else (values, [])
         for i, (name, entries) in enumerate(groups.items()):
@@ -195,7 +196,7 @@ class RelativeStepHook(Hook):
                 rate = wanted / updates[i] if updates[i] > 0 else 0.0
             else:
                 rate = self._measured.get(name, float(entries[0]["initial_lr"]))
-                params = [p for e in entries for p in e["params"] if p.grad is not None]
+                params = [p for e in entries for p in own_parameters(e) if p.grad is not None]
                 self._before[name] = (params, [p.detach().clone() for p in params], wanted)
             self.fractions[name], self.rates[name] = fraction, rate
             for entry in entries:

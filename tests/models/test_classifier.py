@@ -181,3 +181,14 @@ def test_runner_learns_colours_and_tests_with_mirror_images(tmp_path):
     )
     tested.model.module.load_state_dict(runner.model.state_dict())
     assert tested.test()["accuracy/mean"] == 100
+
+
+def test_extra_losses_stand_beside_the_cross_entropy():
+    head = MLPClassifierHead(6, 3, extra_losses=[dict(type="DCALoss", loss_weight=0.5)])
+    logits, labels = torch.randn(4, 3), torch.tensor([0, 1, 2, 0])
+    found = head.loss(logits, labels)
+    assert list(found) == ["loss_ce", "loss_dca", "acc_top1"]
+    gap = logits.softmax(1).amax(1).mean() - (logits.argmax(1) == labels).float().mean()
+    torch.testing.assert_close(found["loss_dca"], 0.5 * gap.abs())
+    with pytest.raises(ValueError, match="extra_losses: got .*losses of different names"):
+        MLPClassifierHead(6, 3, extra_losses=[dict(type="DCALoss")] * 2)

@@ -6,6 +6,7 @@ from l2o_toy import toy_config, toy_runner
 from mmengine.runner import Runner
 
 from mmasg.optim import CaffeSGD, RelativeStepHook
+from mmasg.optim.named_groups import add_guests
 
 KINDS = [
     (torch.optim.SGD, dict(momentum=0.9, weight_decay=0.01)),
@@ -187,3 +188,20 @@ def test_several_optimizers_are_refused(tmp_path):
     runner.optim_wrapper = OptimWrapperDict(a=OptimWrapper(build()[0]))
     with pytest.raises(TypeError, match="RelativeStepHook needs one optimizer, got optim_wrapper="):
         RelativeStepHook().before_train(runner)
+
+
+@pytest.mark.parametrize("kind, kwargs", [KINDS[0], KINDS[1], KINDS[3]])
+def test_guests_have_the_groups_rate_and_do_not_count(kind, kwargs):
+    """What a loss learns beside the model leaves the model's own steps as they are."""
+    alone, parameters = build(kind, 0.1, **kwargs)
+    RelativeStepHook(body=1e-3, head=1e-2).attach(alone)
+    steps(alone, parameters)
+    optimizer, own = build(kind, 0.1, **kwargs)
+    guest = torch.nn.Parameter(torch.full((400,), 30.0))
+    add_guests(optimizer, [guest])
+    RelativeStepHook(body=1e-3, head=1e-2).attach(optimizer)
+    before = guest.detach().clone()
+    steps(optimizer, [*own, guest])
+    for ours, theirs in zip(own, parameters, strict=True):
+        assert torch.equal(ours, theirs)
+    assert not torch.equal(guest, before)
