@@ -45,7 +45,8 @@ class RelativeStepHook(Hook):
 
     Nothing is kept from step to step (but one rate a group of such other optimizers, which
     travels with the checkpoint), so accumulation, mixed precision's skipped steps, several
-    processes and resuming need no care. A group whose gradients are all zero stands still.
+    processes and resuming need no care. A group whose gradients are all zero stands still, and
+    weights that get no gradient at all, as of layers that the loss does not reach, do not count.
 
     Args:
         body (float): :math:`\rho` of every group but the last. Defaults to 1e-4.
@@ -178,15 +179,18 @@ class RelativeStepHook(Hook):
         """Set every group's rate for the step to come."""
         exact = has_direction(optimizer)
         groups = _by_name(optimizer)
-        norms = []
-        for entries in groups.values():
-            params = [p for entry in entries for p in own_parameters(entry)]
+        norms, trained = [], {}
+        for name, entries in groups.items():
+            # What nothing trains here would only make the steps of the others larger.
+            params = [p for e in entries for p in own_parameters(e) if p.grad is not None]
+            trained[name] = params
             least = self.floor * sum(p.numel() for p in params) ** 0.5
             norms.append(_norm(params).clamp(min=least))
             if exact:
                 own = ({**entry, "params": own_parameters(entry)} for entry in entries)
                 norms.append(_norm(u for e in own for u in update_direction(optimizer, e)))
-        values = torch.stack(norms).tolist()  # one wait for the device
+        device = optimizer.param_groups[0]["params"][0].device
+        values = torch.stack([n.to(device) for n in norms]).tolist()  # one wait for the device
         weights, updates = (values[::2], values[1::2]) if exact else (values, [])
         for i, (name, entries) in enumerate(groups.items()):
             fraction = self._rho[name] * float(entries[0]["lr"]) / float(entries[0]["initial_lr"])
@@ -196,7 +200,7 @@ class RelativeStepHook(Hook):
                 rate = wanted / updates[i] if updates[i] > 0 else 0.0
             else:
                 rate = self._measured.get(name, float(entries[0]["initial_lr"]))
-                params = [p for e in entries for p in own_parameters(e) if p.grad is not None]
+                params = trained[name]
                 self._before[name] = (params, [p.detach().clone() for p in params], wanted)
             self.fractions[name], self.rates[name] = fraction, rate
             for entry in entries:

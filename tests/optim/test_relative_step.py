@@ -98,6 +98,23 @@ def test_single_groups_and_groups_that_stand_still():
     assert torch.equal(parameters[0], before)
 
 
+@pytest.mark.parametrize("kind, kwargs", KINDS)
+def test_weights_without_a_gradient_do_not_count(kind, kwargs):
+    """A layer that no loss reaches must not make the steps of the others larger."""
+    optimizer, (a, b, c) = build(kind, **kwargs)
+    RelativeStepHook(body=1e-3).attach(optimizer)
+    ((a**2).mean() + (c**2).mean()).backward()
+    before = a.detach().clone()
+    optimizer.step()
+    # A difference of float32 weights: 1e-3 of the weights is known to 6e-8 / 1e-3.
+    assert float((a.detach() - before).norm() / before.norm()) == pytest.approx(1e-3, rel=3e-4)
+    optimizer.zero_grad()
+    (c**2).mean().backward()  # a whole group without: it stands still
+    stood = a.detach().clone()
+    optimizer.step()
+    assert torch.equal(a, stood)
+
+
 def test_zero_gradients_and_zero_weights():
     optimizer, (a, b, c) = build()
     with torch.no_grad():
