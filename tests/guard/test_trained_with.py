@@ -85,7 +85,7 @@ SEVEN = "'conv1', 'bn1', 'layer1', 'layer2', 'layer3', 'layer4', 'head'"
         (lambda cfg: cfg["custom_hooks"].append(dict(type="EMAHook")),
          r"custom_hooks \(EMAHook\): the checkpoint has '\(left out\)'"),
         (lambda cfg: cfg["custom_hooks"].append(dict(type="RelativeStepHook", head=0.1)),
-         r"custom_hooks \(RelativeStepHook\): .* this config {'type': 'RelativeStepHook', 'head'"),
+         r"custom_hooks \(RelativeStepHook\): .* this config {'body': 0.0001, 'head': 0.1"),
         (optimizer(lr=0.02), r"optimizer\.lr of group 'conv1': .* 0\.001, this config 0\.002\."),
         (optimizer(momentum=0.8), r"optimizer\.momentum of group 'conv1': .* 0\.9, .* 0\.8"),
         (optimizer(type="CaffeSGD"), r"optimizer\.type: .* 'SGD', this config 'CaffeSGD'"),
