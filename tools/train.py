@@ -12,6 +12,7 @@ from mmasg.commands.command_line import (
     enable_amp,
     join_processes,
     read_config,
+    show_progress,
 )
 from mmasg.guard.run_check import check_run
 from mmasg.guard.training_check import TrainingCheckHook
@@ -47,6 +48,7 @@ def main() -> None:
     if args.rebuild_schedule:
         cfg.rebuild_schedule = True
     check_fit(cfg, args, testing=False)
+    show_progress(cfg)
     check_run(cfg)
     join_processes(cfg)
     runner = RUNNERS.build(cfg) if "runner_type" in cfg else Runner.from_cfg(cfg)

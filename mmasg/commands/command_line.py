@@ -138,6 +138,13 @@ def enable_amp(cfg: Config) -> None:
     cfg.optim_wrapper.loss_scale = "dynamic"
 
 
+def show_progress(cfg: Config) -> None:
+    """Have mmengine's own log processor say on the console how good the model is so far."""
+    processor = dict(cfg.get("log_processor") or {})
+    if processor.get("type", "LogProcessor") in ("LogProcessor", "mmengine.LogProcessor"):
+        cfg.log_processor = {**processor, "type": "ProgressLogProcessor"}
+
+
 def join_processes(cfg: Config) -> None:
     """Join the other processes of a launcher where mmengine cannot: without an accelerator."""
     if cfg.launcher != "none" and not has_accelerator():

@@ -2,6 +2,7 @@
 
 from mmengine.registry import MODELS
 
+from .console_line import ProgressLogProcessor
 from .contrastive import ContrastiveAgreement
 from .eval_mode import EvalModeHook
 from .hook import ImageNetConsistencyHook
@@ -20,6 +21,7 @@ __all__ = [
     "ImageNetConsistencyHook",
     "ImageNetKLLoss",
     "ImageNetTeacher",
+    "ProgressLogProcessor",
     "WeightL2Loss",
     "build_teacher",
 ]

@@ -22,6 +22,7 @@ from .agreement import Agreement
 from .checked_losses import build_losses, check_number
 from .distances import Distances, stages_of
 from .eval_mode import EvalMode, check_eval_mode
+from .kl_watch_hook import KLWatchHook
 from .loss_state import LossState
 from .taps import LossTap
 from .teacher import ImageNetTeacher, build_teacher, check_compile, find_student
@@ -49,7 +50,7 @@ class ImageNetConsistencyHook(Hook):
         custom_hooks = [dict(type='ImageNetConsistencyHook', loss_weight=1.0)]
 
     Each iteration logs ``loss_imagenet`` (weighted, in the objective) and ``kl_imagenet`` (raw;
-    other losses have a name of their own).
+    other losses have a name of their own). ``KLWatchHook`` comes along and warns where it rises.
 
     Args:
         student_module (str): Dotted name of the part that starts from ImageNet. Where it has no
@@ -78,14 +79,12 @@ class ImageNetConsistencyHook(Hook):
         teacher_cache (dict, optional): Compute the teacher's predictions once per image and keep
             them: ``dict(dir='folder')``, see :class:`mmasg.consistency.teacher_cache.TeacherCache`.
             For trainings without random augmentation. Defaults to None, no cache.
-        compile_teacher (bool | dict): Compile the teacher's backbone by ``torch.compile``, with
-            these arguments where it is a dict: the first step takes longer, the others less
-            (docs/performance.md). Defaults to False.
+        compile_teacher (bool | dict): ``torch.compile`` the teacher, with these arguments where it
+            is a dict (docs/performance.md). Defaults to False.
 
     Raises:
         ValueError: An unknown option value, a teacher that does not fit the student, a
-            checkpoint without classifier, a student module that the model does not have or
-            does not run.
+            checkpoint without classifier, a student module that the model lacks or does not run.
         FileNotFoundError: A checkpoint that is not there.
     """
 
@@ -146,12 +145,13 @@ class ImageNetConsistencyHook(Hook):
         """Build the teacher: errors come before mmengine initialises the model from the file."""
         TrainingCheckHook.join(runner)
         # A run that only tests has built neither; the public train_loop would build its data, too.
-        built = (getattr(runner, "optim_wrapper", None), getattr(runner, "_train_loop", None))
+        built = [getattr(runner, name, None) for name in ("optim_wrapper", "_train_loop")]
         trains = any(isinstance(part, (OptimWrapper, BaseLoop)) for part in built)
         if not trains or self.teacher is not None:
             return  # no training, or a test after one
         if self._agreement is not None:
             self._agreement.check(runner)
+        KLWatchHook.join(runner, self)
         # Whatever the teacher's initialisation draws, the training draws the same as without.
         with kept_randomness(cuda=True):
             model = unwrap(runner.model)

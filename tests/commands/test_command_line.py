@@ -9,7 +9,12 @@ import torch
 from mmengine.config import Config
 
 from mmasg.commands import command_line
-from mmasg.commands.command_line import add_common_arguments, enable_amp, read_config
+from mmasg.commands.command_line import (
+    add_common_arguments,
+    enable_amp,
+    read_config,
+    show_progress,
+)
 
 ROOT = Path(__file__).parents[2]
 
@@ -119,3 +124,16 @@ def test_train_command_says_so(config, tmp_path):
     )
     assert done.returncode != 0
     assert "--amp: mixed-precision training needs a GPU" in done.stderr
+
+
+def test_the_console_line_says_how_good_the_model_is():
+    cfg = Config(dict(log_processor=dict(by_epoch=False, window_size=5)))
+    show_progress(cfg)
+    assert cfg.log_processor == dict(by_epoch=False, window_size=5, type="ProgressLogProcessor")
+    for own in (dict(type="MyProcessor"), dict(type="ProgressLogProcessor", by_epoch=True)):
+        cfg = Config(dict(log_processor=own))
+        show_progress(cfg)
+        assert cfg.log_processor == own
+    cfg = Config(dict())
+    show_progress(cfg)
+    assert cfg.log_processor == dict(type="ProgressLogProcessor")
