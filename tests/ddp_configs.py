@@ -103,6 +103,9 @@ def shrink_model(model, folder):
         head.in_channels //= NARROW
         if "c1_in_channels" in head:
             head.c1_in_channels //= NARROW
+    elif kind == "MixVisionTransformer":  # all of them as B0
+        backbone.update(embed_dims=32, num_layers=[2, 2, 2, 2])
+        head.in_channels = [32, 64, 160, 256]
     elif kind == "VGG16":
         head.update(in_channels=(3, *(c // NARROW for c in (256, 512, 512))), channels=16)
         head.init_cfg = None

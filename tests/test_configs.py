@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from leaves import LEAVES, buildable
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmengine.registry import HOOKS, METRICS, MODELS, VISUALIZERS, init_default_scope
@@ -12,7 +13,6 @@ import mmasg  # noqa: F401
 from mmasg.optim import PACKAGE_OPTIMIZERS
 
 ROOT = Path(__file__).resolve().parents[1]
-LEAVES = sorted(p for p in (ROOT / "configs" / "asg").glob("*.py"))
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +48,7 @@ def _build_model(cfg):
         return MODELS.build(cfg.model)
 
 
-@pytest.mark.parametrize("path", LEAVES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", buildable())
 def test_config_builds(path):
     cfg = Config.fromfile(path)
     model = _build_model(cfg)
@@ -65,7 +65,7 @@ def test_config_builds(path):
                 METRICS.build(dict(metric))
 
 
-@pytest.mark.parametrize("path", LEAVES, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", buildable())
 def test_groups_and_schedule_fit_the_model(path):
     cfg = Config.fromfile(path)
     if "optim_wrapper" not in cfg or "constructor" not in cfg.optim_wrapper:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from leaves import LEAVES
 
-ROOT = Path(__file__).resolve().parents[1]
-LEAVES = sorted((ROOT / "configs" / "asg").glob("*.py"))
+#: Without those whose network is another config's, but deeper; test_mask2former.py has the last.
+RUN = [p for p in LEAVES if not any(part in p.stem for part in ("_b5", "_r101_", "mask2former"))]
 
 
 @pytest.mark.slow
@@ -23,7 +24,7 @@ def test_every_config_trains_two_iterations_on_two_ranks(tmp_path):
     script = Path(__file__).with_name("ddp_configs.py")
     ranks = [
         subprocess.Popen(
-            [sys.executable, str(script), str(rank), str(tmp_path), *map(str, LEAVES)],
+            [sys.executable, str(script), str(rank), str(tmp_path), *map(str, RUN)],
             env=env,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -35,7 +36,7 @@ def test_every_config_trains_two_iterations_on_two_ranks(tmp_path):
         output, _ = rank.communicate(timeout=900)
         assert rank.returncode == 0, output[-3000:]
     first, second = (torch.load(tmp_path / f"rank{r}.pt") for r in range(2))
-    assert set(first) == {path.stem for path in LEAVES}
+    assert set(first) == {path.stem for path in RUN}
     for name, run in first.items():
         assert run["iters"] == 2, name
         assert run["moved"] > 0, name

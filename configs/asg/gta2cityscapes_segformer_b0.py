@@ -5,13 +5,12 @@
 _base_ = [
     "../_base_/models/segformer_b0.py",
     "../_base_/datasets/gta2cityscapes.py",
-    "../_base_/schedules/gta5_100k.py",
+    "../_base_/schedules/gta5_100k_adamw.py",
     "../_base_/default_runtime.py",
 ]
-# SegFormer's own optimizer; the head trains ten times as fast as the backbone.
+# The head trains ten times as fast as the backbone.
 optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type="AdamW", lr=6e-4, betas=(0.9, 0.999), weight_decay=0.01),
-    paramwise_cfg=dict(preset="mit", lr_mult=0.1, custom_keys=dict(norm=dict(decay_mult=0.0))),
+    paramwise_cfg=dict(preset="mit", lr_mult=0.1, custom_keys=dict(norm=dict(decay_mult=0.0)))
 )
 custom_hooks = [
     dict(

@@ -3,12 +3,11 @@ from pathlib import Path
 
 import mmseg
 import pytest
-from mini_run import ROOT
+from leaves import LEAVES
 from mmengine.config import Config
 
 from mmasg.guard.config_check import check_config
 
-LEAVES = sorted((ROOT / "configs" / "asg").glob("*.py"))
 SHIPPED = sorted(
     path
     for path in (Path(mmseg.__file__).parent / ".mim/configs").rglob("*.py")
@@ -20,7 +19,8 @@ SHIPPED = sorted(
 def test_the_configs_of_the_repository_pass(path, monkeypatch):
     for name in ("TRAIN_ROOT", "TEST_ROOT"):
         monkeypatch.setenv(name, str(Path(".")))
-    check_config(Config.fromfile(path))
+    # Of Mask2Former's, mmdet, which need not be installed; its names say their scope.
+    check_config(Config.fromfile(path, import_custom_modules=False))
 
 
 @pytest.mark.parametrize("part", range(4))
