@@ -56,6 +56,12 @@ def _pipeline(config: Config) -> list[dict]:
     return next(innermost(config.train_dataloader.dataset)).get("pipeline") or []
 
 
+def task_of(config: Config) -> str:
+    """``'classification'`` where the training pipeline packs class numbers, else segmentation."""
+    classifies = "PackClassification" in map(hook_type, _pipeline(config))
+    return "classification" if classifies else "segmentation"
+
+
 def image_size(config: Config) -> tuple[int, int]:
     """Height and width of what the training pipeline crops to.
 
@@ -81,8 +87,7 @@ def use_random_images(config: Config, size: tuple[int, int] | None) -> None:
     Raises:
         ValueError: If no size is given and the pipeline crops to none.
     """
-    classifies = "PackClassification" in map(hook_type, _pipeline(config))
-    task = "classification" if classifies else "segmentation"
+    task = task_of(config)
     if size is None:
         size = image_size(config)
     head = config.model.get("decode_head") or config.model.get("head")
