@@ -2,6 +2,7 @@
 # make test    set up, run the tests
 # make benchmark   the demonstration's arms and the policy's controls over five seeds
 # make soak        kill twenty trainings, resume them, compare bits
+# make docs        build the documentation's site into build/site; every warning is an error
 # Variables: TORCH   the torch requirement to install ("torch==2.6.0", a wheel's path, ...)
 #            VENV    the environment; an existing one with torch in it is used as it is
 #            PYTHON  the Python (>= 3.10) that makes the environment
@@ -12,11 +13,13 @@ VENV ?= .venv
 TORCH ?= torch==2.13.0
 EXTRA ?= onedl
 PYTEST ?= -n 2 --dist loadfile
+# The site needs none of torch or MMSegmentation: an environment of its own.
+DOCS_VENV ?= .venv-docs
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.mmasg-installed
 export PYTHONWARNINGS ?= ignore
 
-.PHONY: demo test benchmark soak lint setup clean
+.PHONY: demo test benchmark soak lint docs setup clean
 
 demo: setup
 	$(BIN)/python tools/demo.py
@@ -34,6 +37,15 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(DOCS_VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --strict --quiet
+	@echo 'the site: build/site/start.html'
+
+$(DOCS_VENV)/.installed: docs/requirements.txt
+	test -x $(DOCS_VENV)/bin/python || $(PYTHON) -m venv $(DOCS_VENV)
+	$(DOCS_VENV)/bin/python -m pip install -q --disable-pip-version-check -r docs/requirements.txt
+	@touch $@
 
 setup: $(STAMP)
 
