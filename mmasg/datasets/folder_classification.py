@@ -40,6 +40,8 @@ class FolderClassificationDataset(BaseDataset):
             folder names, or the folders that the list mentions.
         suffixes: File name endings of images. Defaults to the usual seven.
         check_images: Whether every image of a list must exist. Defaults to True.
+        check_folders: Whether an image that a list names must have the class that its folder is
+            called like, where it is called like one. Pseudo labels need not. Defaults to True.
         part: ``'train'`` or ``'held_out'``: of every class a keyed share of the images is held
             out (to validate on the source), the rest is to train on. Defaults to None: all images.
         held_out: The share. Defaults to 0.1.
@@ -62,6 +64,7 @@ class FolderClassificationDataset(BaseDataset):
         metainfo: Mapping[str, Any] | None = None,
         suffixes: Sequence[str] = IMAGE_SUFFIXES,
         check_images: bool = True,
+        check_folders: bool = True,
         part: str | None = None,
         held_out: float = 0.1,
         held_out_seed: int = 0,
@@ -73,6 +76,7 @@ class FolderClassificationDataset(BaseDataset):
         self.held_out_seed = held_out_seed
         self.suffixes = tuple(suffix.lower() for suffix in suffixes)
         self.check_images = check_images
+        self.check_folders = check_folders
         super().__init__(
             data_root=data_root,
             ann_file=ann_file,
@@ -122,7 +126,9 @@ class FolderClassificationDataset(BaseDataset):
                 f"{self.download_hint}"
             )
         classes = self.classes or None
-        images = read_image_list(self.ann_file, root, classes, self.check_images)
+        images = read_image_list(
+            self.ann_file, root, classes, self.check_images, self.check_folders
+        )
         if classes is None:
             self._metainfo["classes"] = classes_of_list(images)
         return [

@@ -64,7 +64,8 @@ class PadEvenly(BaseTransform):
             image[top : top + height, left : left + width] = results["img"]
             results["img"] = image
             for key in results.get("seg_fields", []):
-                results[key] = np.pad(results[key], pads, constant_values=self.seg_pad_val)
+                around = [*pads, (0, 0)][: results[key].ndim]  # a map may have channels
+                results[key] = np.pad(results[key], around, constant_values=self.seg_pad_val)
         results["img_shape"] = results["img"].shape[:2]
         return results
 

@@ -9,11 +9,13 @@ import numpy as np
 from mmengine.registry import DATASETS
 from mmseg.datasets import CityscapesDataset
 
-from mmasg.errors import wrong
+from mmasg.errors import first_of, wrong
+from mmasg.files.json_file import read_json
 from mmasg.files.listing import describe_folder
 
 from .checked_dataset import CheckedSegDataset
 from .conversion_record import ConversionRecord, read_record, record_path
+from .pseudo_labelled import SIDECAR
 from .taxonomy import Taxonomy, load_taxonomy
 
 _COLOURS = dict(
@@ -31,7 +33,9 @@ class TaxonomyDataset(CheckedSegDataset):
 
     Expects ``images/NAME.png`` and ``labels/NAME_labelTrainIds.png`` below ``data_root``, as the
     converters in ``tools/dataset_converters`` write them (``carla.py``, ``camvid.py``;
-    ``custom.py --taxonomy`` writes labels alone: give ``data_prefix`` and ``img_suffix``).
+    ``custom.py --taxonomy`` writes labels alone: give ``data_prefix`` and ``img_suffix``). Pseudo
+    labels say their classes themselves; frames alone (``data_prefix=dict(img_path=...)`` with
+    ``test_mode=True``) have those of ``taxonomy``.
 
     Args:
         taxonomy: The taxonomy's file. Default: the record's classes, unchecked.
@@ -66,13 +70,27 @@ class TaxonomyDataset(CheckedSegDataset):
         wanted = None if taxonomy is None else load_taxonomy(taxonomy)
         prefix = kwargs.get("data_prefix", self.defaults["data_prefix"])
         suffix = kwargs.get("seg_map_suffix", self.defaults["seg_map_suffix"])
-        record = self._record(prefix.get("seg_map_path"), suffix)
-        if record is not None:
+        labels = prefix.get("seg_map_path")
+        record = self._record(labels, suffix)
+        own = None if labels is None else self._pseudo_labels(labels)
+        if own is not None:
+            # A model wrote these labels, of its own classes; no converter did.
+            classes = tuple(own["classes"])
+            if wanted is not None and classes != wanted.classes:
+                difference = f"{first_of(classes)} there, {first_of(wanted.classes)} here"
+                raise ValueError(
+                    f"{type(self).__name__}.taxonomy: the pseudo labels in {labels} are of other "
+                    f"classes ({difference}). Make them anew by tools/pseudo_labels.py"
+                )
+            kwargs.setdefault("img_suffix", own["img_suffix"])
+        elif record is not None:
             classes = record.classes
             if wanted is not None:
                 self._compare(record, wanted)
             if record.img_suffix is not None:
                 kwargs.setdefault("img_suffix", record.img_suffix)
+        elif wanted is not None and labels is None and kwargs.get("test_mode"):
+            classes = wanted.classes  # frames alone: there is nothing that was converted
         elif wanted is None or (kwargs.get("check_files", True) and not kwargs.get("backend_args")):
             root = Path(self.data_root or ".").absolute()
             self._fail(
@@ -94,6 +112,11 @@ class TaxonomyDataset(CheckedSegDataset):
             if record is not None or place == root:
                 return record
         return None
+
+    def _pseudo_labels(self, prefix: str) -> dict[str, Any] | None:
+        """The account of labels that tools/pseudo_labels.py wrote, where it did."""
+        file = Path(self.data_root or ".") / prefix / SIDECAR
+        return read_json(file, SIDECAR, "tools/pseudo_labels.py") if file.is_file() else None
 
     def _compare(self, record: ConversionRecord, taxonomy: Taxonomy) -> None:
         difference = record.differs(taxonomy)

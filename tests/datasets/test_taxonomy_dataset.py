@@ -94,3 +94,27 @@ def test_a_broken_record_is_named(root):
         (root / "labels/conversion_labelTrainIds.json").write_text(text)
         with pytest.raises(ValueError, match="not say by which taxonomy .*custom.py --taxonomy"):
             TaxonomyDataset(data_root=str(root))
+
+
+def test_frames_alone_have_the_classes_of_the_taxonomy(root, taxonomy):
+    shutil.rmtree(root / "labels")
+    options = dict(data_root=str(root), data_prefix=dict(img_path="images"), test_mode=True)
+    data = CamVidDataset(taxonomy=taxonomy, **options)
+    assert len(data) == 2 and data.metainfo["classes"] == ("wall", "road", "moat")
+    with pytest.raises(FileNotFoundError, match="so they were not converted"):
+        CamVidDataset(**options)
+
+
+def test_pseudo_labels_say_their_classes_themselves(root, taxonomy, tmp_path):
+    labels = tmp_path / "round"
+    write_ids(labels / "b_labelTrainIds.png", [2, 255])
+    account = '{"classes": ["wall", "road", "%s"], "img_suffix": ".png"}'
+    (labels / "pseudo_labels.json").write_text(account % "moat")
+    prefix = dict(img_path="images", seg_map_path=str(labels))
+    options = dict(data_root=str(root), data_prefix=prefix, ann_file="train.txt")
+    data = CamVidDataset(taxonomy=taxonomy, **options)
+    assert data.get_data_info(0)["seg_map_path"] == str(labels / "b_labelTrainIds.png")
+    assert CamVidDataset(**options).metainfo["classes"] == ("wall", "road", "moat")
+    (labels / "pseudo_labels.json").write_text(account % "sky")
+    with pytest.raises(ValueError, match=r"pseudo labels in .* are of other classes \(wall, road"):
+        CamVidDataset(taxonomy=taxonomy, **options)
