@@ -41,6 +41,8 @@ class Distances:
         self.student = student
         self.name = name
         self.cache = cache
+        #: Which samples of the batch are compared; None: all.
+        self.rows: list[int] | None = None
         self._tap = FeatureTap(student, teacher.feature, f"{_KEY}.feature")
         self._stage_taps = {
             stage: FeatureTap(student, stage, f"{_KEY}.loss.stages") for stage in stages_of(losses)
@@ -80,7 +82,7 @@ class Distances:
         if any(loss.needs != "weights" for loss in self.losses):
             self._check_ran()
             for call, inputs in enumerate(self._tap.inputs):
-                target = None if self.cache is not None else self.teacher(inputs)
+                target = None if self.cache is not None else self.teacher(self._chosen(inputs))
                 for loss, row in zip(self.losses, rows, strict=True):
                     if loss.needs != "weights":
                         row.append(self._compare(loss, call, inputs, target))
@@ -94,15 +96,26 @@ class Distances:
     ) -> Tensor:
         if loss.needs == "stages":
             assert target is not None
-            ours = [_given(self._stage_taps[stage], call) for stage in _stages(loss)]
+            ours = [self._given(self._stage_taps[stage], call) for stage in _stages(loss)]
             return loss(ours, [target.stages[stage] for stage in _stages(loss)])
-        features = _given(self._tap, call)
+        features = self._given(self._tap, call)
         if target is None:
             assert self.cache is not None
-            return loss(self.teacher.classify(features), self.cache.predict(self.teacher, inputs))
+            known = self._chosen(self.cache.predict(self.teacher, inputs))
+            return loss(self.teacher.classify(features), known)
         if loss.needs == "features":
             return loss(features, target.features)
         return loss(self.teacher.classify(features), target.logits)
+
+    def _given(self, tap: FeatureTap, call: int) -> Tensor:
+        """What the student gave; without a graph where the distance is only measured."""
+        given = self._chosen(tap.features[call])
+        return given if torch.is_grad_enabled() else given.detach()
+
+    def _chosen(self, values: Tensor) -> Tensor:
+        if self.rows is None:
+            return values
+        return values[torch.tensor(self.rows, device=values.device)]
 
     def _weights(self, loss: nn.Module) -> Tensor:
         frozen = dict(self.teacher.backbone.named_parameters())
@@ -130,9 +143,3 @@ def stages_of(losses: Sequence[nn.Module]) -> list[int | str]:
 
 def _stages(loss: nn.Module) -> Sequence[int | str]:
     return loss.stages if loss.needs == "stages" else ()  # type: ignore[return-value]
-
-
-def _given(tap: FeatureTap, call: int) -> Tensor:
-    """What the student gave; without a graph where the distance is only measured."""
-    given = tap.features[call]
-    return given if torch.is_grad_enabled() else given.detach()

@@ -8,13 +8,14 @@ import torch
 from mmengine.dist import all_reduce
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.optim import OptimWrapper
 from mmengine.registry import HOOKS
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import Runner
 from torch import Tensor, nn
 
+from mmasg.datasets.pseudo_labelled import source_samples
 from mmasg.errors import first_of
 from mmasg.guard.training_check import TrainingCheckHook
+from mmasg.guard.training_run import trains
 from mmasg.reproducible.kept_randomness import kept_randomness
 from mmasg.wrapped_model import unwrap
 
@@ -24,6 +25,7 @@ from .distances import Distances, stages_of
 from .eval_mode import EvalMode, check_eval_mode
 from .kl_watch_hook import KLWatchHook
 from .loss_state import LossState
+from .start_check import report_start
 from .taps import LossTap
 from .teacher import ImageNetTeacher, build_teacher, check_compile, find_student
 from .teacher_cache import TeacherCache
@@ -32,10 +34,6 @@ from .teacher_weights import plain_student
 _KEY = "ImageNetConsistencyHook"
 #: Key of the losses' own state in a checkpoint.
 _STATE = "consistency_loss"
-#: Above this, student and teacher do not start as the same network. Rounding gives 1e-7 in
-#: float32; in half precision, where the teacher's folded layers round elsewhere, up to 1e-4.
-_START_TOLERANCE = 1e-5
-_START_TOLERANCE_HALF = 1e-3
 
 
 @HOOKS.register_module()
@@ -79,6 +77,10 @@ class ImageNetConsistencyHook(Hook):
         teacher_cache (dict, optional): Compute the teacher's predictions once per image and keep
             them: ``dict(dir='folder')``, see :class:`mmasg.consistency.teacher_cache.TeacherCache`.
             For trainings without random augmentation. Defaults to None, no cache.
+        target_frames (bool): In a training that sees the target too, guide the student on the
+            target's frames as well: pseudo-labelled ones, and those that ``MeanTeacherHook``,
+            ``TargetEntropyHook`` or ``DomainAdversarialHook`` bring. Defaults to False: on the
+            source's alone, as in the paper.
         compile_teacher (bool | dict): ``torch.compile`` the teacher, with these arguments where it
             is a dict (docs/performance.md). Defaults to False.
 
@@ -102,6 +104,7 @@ class ImageNetConsistencyHook(Hook):
         eval_mode: str | None = "pretrained",
         agreement: dict | None = None,
         teacher_cache: dict | None = None,
+        target_frames: bool = False,
         compile_teacher: bool | dict = False,
     ) -> None:
         self._loss_cfg = loss or dict(type="ImageNetKLLoss")
@@ -123,10 +126,17 @@ class ImageNetConsistencyHook(Hook):
         self.loss_weight = loss_weight
         self.max_weighted_loss = max_weighted_loss
         self.eval_mode = eval_mode
+        #: Read by the hooks that run the model on target frames, too.
+        self.target_frames = target_frames
         #: The first loss: the one that a policy observes.
         self.loss: nn.Module = self.losses[0]
         self._agreement = Agreement(**agreement) if agreement is not None else None
         self._cache = TeacherCache(**teacher_cache) if teacher_cache is not None else None
+        if self._cache is not None and target_frames:
+            raise ValueError(
+                f"{_KEY}.target_frames: got {target_frames!r} with teacher_cache, which knows the "
+                "images of the training's own batches alone. Remove one of the two"
+            )
         other = [str(one.needs) for one in self.losses if one.needs != "predictions"]
         if self._cache is not None and other:
             raise ValueError(
@@ -144,30 +154,27 @@ class ImageNetConsistencyHook(Hook):
     def before_run(self, runner: Runner) -> None:
         """Build the teacher: errors come before mmengine initialises the model from the file."""
         TrainingCheckHook.join(runner)
-        # A run that only tests has built neither; the public train_loop would build its data, too.
-        built = [getattr(runner, name, None) for name in ("optim_wrapper", "_train_loop")]
-        trains = any(isinstance(part, (OptimWrapper, BaseLoop)) for part in built)
-        if not trains or self.teacher is not None:
+        if not trains(runner) or self.teacher is not None:
             return  # no training, or a test after one
         if self._agreement is not None:
             self._agreement.check(runner)
         KLWatchHook.join(runner, self)
         # Whatever the teacher's initialisation draws, the training draws the same as without.
         with kept_randomness(cuda=True):
-            model = unwrap(runner.model)
+            model, loop = unwrap(runner.model), getattr(runner, "_train_loop", None)
             self.teacher = self._build_teacher(runner, model)
             self._state.build(
                 self.teacher,
                 next(model.parameters()).device,
-                getattr(getattr(built[1], "dataloader", None), "batch_size", None),
-                built[0],
+                getattr(getattr(loop, "dataloader", None), "batch_size", None),
+                getattr(runner, "optim_wrapper", None),
             )
 
     def trained_with(self) -> dict:
         """Return the settings that decide about the result, for a resume to compare."""
-        names = ("student_module", "feature", "loss_weight", "max_weighted_loss", "eval_mode")
+        names = "student_module feature loss_weight max_weighted_loss eval_mode target_frames"
         cfg = dict(teacher=self.teacher_cfg, classifier=self.classifier_cfg, loss=self._loss_cfg)
-        return cfg | {name: getattr(self, name) for name in names}
+        return cfg | {name: getattr(self, name) for name in names.split()}
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Note that weights of another training are there, not to be compared with ImageNet's."""
@@ -214,6 +221,7 @@ class ImageNetConsistencyHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch=None) -> None:
         """Set the layers' modes anew: mmengine's loops call ``model.train()`` more than once."""
         self._eval_mode.apply()
+        self._distances.rows = None if self.target_frames else source_samples(data_batch)
         if self._cache is not None:
             self._cache.begin(data_batch)
 
@@ -274,20 +282,5 @@ class ImageNetConsistencyHook(Hook):
 
     def _compare_start(self, raw: list[Tensor]) -> None:
         for loss, found in zip(self.losses, raw, strict=True):
-            if not getattr(loss, "zero_at_start", True):
-                continue
-            half = torch.is_autocast_enabled(found.device.type)
-            value, name = float(found.detach()), loss.log_name
-            if value <= (_START_TOLERANCE_HALF if half else _START_TOLERANCE):
-                print_log(
-                    f"{_KEY}: student and teacher agree ({name} {value:.1e})", logger="current"
-                )
-                continue
-            print_log(
-                f"{_KEY}: at the first iteration {name} is {value:.3g} and not 0: "
-                f"student '{self.student_module}' and teacher are not the same network. Reasons "
-                "seen: the student does not start from the ImageNet checkpoint of the teacher; "
-                "eval_mode=None leaves dropout or BatchNorm in train mode; another feature index",
-                logger="current",
-                level=30,
-            )
+            if getattr(loss, "zero_at_start", True):
+                report_start(found, str(loss.log_name), self.student_module, _KEY)

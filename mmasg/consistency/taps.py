@@ -119,6 +119,7 @@ class LossTap:
         model: The unwrapped model; ``forward(..., mode='loss')`` returns a dict of losses.
         before: Called without arguments before such a forward.
         after: Called with the dict of losses; what it returns is added to a copy of it.
+        first: Call ``after`` before those of the taps that are there already. Defaults to False.
     """
 
     def __init__(
@@ -126,12 +127,13 @@ class LossTap:
         model: nn.Module,
         before: Callable[[], None],
         after: Callable[[dict], dict],
+        first: bool = False,
     ) -> None:
         self._before = before
         self._after = after
         self._handles = [
             model.register_forward_pre_hook(self._pre, with_kwargs=True),
-            model.register_forward_hook(self._post, with_kwargs=True),
+            model.register_forward_hook(self._post, with_kwargs=True, prepend=first),
         ]
 
     @staticmethod
