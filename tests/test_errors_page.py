@@ -8,6 +8,7 @@ import re
 import traceback
 from pathlib import Path
 
+import error_cases_adaptation  # noqa: F401  (adds its cases)
 import error_cases_checkpoints  # noqa: F401  (adds its cases)
 import error_cases_comparisons  # noqa: F401  (adds its cases)
 import error_cases_data  # noqa: F401  (adds its cases)

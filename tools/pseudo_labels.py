@@ -3,8 +3,8 @@
 python tools/pseudo_labels.py CONFIG CHECKPOINT --out DIR --portion 0.2
 
 The config names the unlabelled frames as ``target_dataset``. Label files are written in that data
-set's layout, and pseudo_labels.json beside them says how they were made. A call that was
-interrupted goes on where it stopped.
+set's layout (for a classifier a list of images), and pseudo_labels.json beside them says how they
+were made. A call that was interrupted goes on where it stopped.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import torch
 from mmengine.config import DictAction
 from mmengine.registry import MODELS
 
-from mmasg.adaptation.pseudo_labels import shrunk_to, write_pseudo_labels
+from mmasg.adaptation.pseudo_labels import never_predicted, shrunk_to, write_pseudo_labels
 from mmasg.adaptation.target_frames import TargetFrames
 from mmasg.commands.command_line import add_fit_arguments, read_config
 from mmasg.prediction.image_prediction import load_weights
@@ -30,7 +30,14 @@ def parse_args() -> argparse.Namespace:
         "--portion", type=float, default=0.2, help="share kept of the pixels of each class"
     )
     parser.add_argument("--mirror", action="store_true", help="average with the mirror image")
+    parser.add_argument(
+        "--soft",
+        type=float,
+        metavar="ALPHA",
+        help="write soft labels too (CRST's LRENT; the paper's alpha is 0.25)",
+    )
     parser.add_argument("--show-dir", help="write pictures of frame and label into this folder")
+    parser.add_argument("--show-most", type=int, metavar="N", help="pictures at most (default all)")
     parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
     parser.add_argument("--cfg-options", nargs="+", action=DictAction, metavar="KEY=VALUE")
     add_fit_arguments(parser)
@@ -43,8 +50,6 @@ def main() -> None:
     """Predict, choose, write, and print what was kept."""
     args = parse_args()
     cfg = read_config(args)
-    if not 0 < args.portion <= 1:
-        raise ValueError(f"--portion: got {args.portion}; allowed: a share above 0, at most 1.")
     frames = TargetFrames(cfg, args.mirror)
     model = MODELS.build(cfg.model)
     load_weights(model, args.checkpoint, args.allow_partial, args.prefix)
@@ -52,14 +57,24 @@ def main() -> None:
     model.eval()
     show = Path(args.show_dir) if args.show_dir else None
     summary = write_pseudo_labels(
-        model, frames, Path(args.out), args.portion, Path(args.checkpoint), show
+        model,
+        frames,
+        Path(args.out),
+        args.portion,
+        Path(args.checkpoint),
+        show,
+        args.soft,
+        args.show_most,
     )
     print(f"{'class':<16} {'threshold':>15}  predicted %  kept %")
     for name, threshold in summary["thresholds"].items():
         shown = "never predicted" if threshold is None else f"{threshold:.4f}"
         predicted, kept = summary["predicted"][name], summary["kept"][name]
         print(f"{name:<16} {shown:>15}  {predicted:11.3f}  {kept:6.3f}")
-    print(f"{summary['ignored']:.1f}% of the pixels get no label; {len(frames)} files: {args.out}")
+    what = "images" if frames.classifies else "pixels"
+    print(f"{summary['ignored']:.1f}% of the {what} get no label; {len(frames)} frames: {args.out}")
+    if lost := never_predicted(summary):
+        print(f"kept out, as nothing is predicted as it: {', '.join(lost)}")
     only = shrunk_to(summary)
     if only:
         print(

@@ -42,6 +42,16 @@ class Candidates:
         label = self.classes.gather(0, place[None])[0]
         return torch.where(best > 1, label, torch.full_like(label, IGNORE))
 
+    def soft(self, thresholds: Tensor, alpha: float) -> tuple[Tensor, Tensor]:
+        """Soft labels: as :func:`soft_labels`, of the candidates alone.
+
+        Returns:
+            The candidates' classes and their weights, both (M, H, W) uint8; 255 is a weight of 1.
+        """
+        ratios = torch.sigmoid(self.odds.double()) / thresholds.double()[self.classes.long()]
+        weights = torch.softmax(ratios.clamp(min=1e-300).log() / alpha, dim=0)
+        return self.classes, (255 * weights).round().byte()
+
     def save(self, path: Path) -> None:
         """Write 3 bytes a candidate and pixel."""
         packed = torch.cat([self.odds.view(torch.uint8).flatten(), self.classes.flatten()])

@@ -14,8 +14,9 @@ class MRKLDLoss(nn.Module):
 
     :math:`-\frac{1}{K} \sum_k \log p_k`, the divergence up to the constant :math:`\log K`, over
     the positions that have a label: a network that is sure of a pseudo label pays for it (Zou et
-    al., *Confidence Regularized Self-Training*, ICCV 2019, table 1). It stands beside the
-    cross-entropy in a head's ``loss_decode`` list.
+    al., *Confidence Regularized Self-Training*, ICCV 2019, table 1). Pseudo labels alone are what
+    it is for: :class:`~mmasg.adaptation.self_training_hook.SelfTrainingHook` gives those of the
+    target the weight 1 and the source's the weight 0.
 
     Args:
         loss_weight: Defaults to 0.1, the paper's alpha for GTA5 -> Cityscapes.
@@ -24,7 +25,8 @@ class MRKLDLoss(nn.Module):
     Shape:
         - pred: (N, K, ...) logits.
         - label: (N, ...), int64.
-        - output: scalar, 0 where nothing has a label.
+        - weight: (N, ...), what each position counts; None: all alike.
+        - output: scalar, the sum of the weighted terms through the number of labels.
     """
 
     def __init__(self, loss_weight: float = 0.1, loss_name: str = "loss_mrkld") -> None:
@@ -71,6 +73,33 @@ class EntropyLoss(nn.Module):
         log = F.log_softmax(pred.float(), dim=1)
         entropy = -(log.exp() * log).sum(dim=1) / torch.tensor(float(pred.shape[1])).log()
         return self.loss_weight * entropy.mean()
+
+
+def soft_excess(
+    pred: Tensor, label: Tensor, classes: Tensor, weights: Tensor, ignore_index: int = 255
+) -> Tensor:
+    """By how much the cross-entropy with soft labels exceeds that with the hard ones.
+
+    ``-sum_m w_m log p_(c_m) + log p_label`` with the weights normalised: added to a cross-entropy
+    with hard labels it makes the one that LRENT trains with (CRST, equation 4).
+
+    Args:
+        pred: (N, K, ...) logits.
+        label: (N, ...), the hard labels, int64.
+        classes: (N, M, ...), uint8, candidate classes.
+        weights: (N, M, ...), uint8, their weights; all 0: no soft label, the excess is 0.
+        ignore_index: Label of no class; the excess is 0 there. Defaults to 255.
+
+    Returns:
+        (N, ...), float32.
+    """
+    log = F.log_softmax(pred.float(), dim=1)
+    there = (label != ignore_index) & (weights.sum(dim=1) > 0)
+    candidates = classes.long().clamp(max=pred.shape[1] - 1)
+    shares = weights.float() / weights.float().sum(dim=1, keepdim=True).clamp(min=1)
+    soft = (shares * log.gather(1, candidates)).sum(dim=1)
+    hard = log.gather(1, torch.where(there, label, 0).unsqueeze(1)).squeeze(1)
+    return (hard - soft) * there
 
 
 def _mean_where(values: Tensor, there: Tensor, weight: Tensor | None) -> Tensor:

@@ -36,8 +36,13 @@ class MeanTeacher(BaseAveragedModel):
 
     @torch.no_grad()
     def probabilities(self, inputs: Tensor) -> Tensor:
-        """Class probabilities of preprocessed frames at their own size, (N, K, H, W), float32."""
+        """Class probabilities of preprocessed frames at their own size, (N, K, H, W), float32.
+
+        A classifier's are (N, K, 1, 1).
+        """
         logits = self.module.forward(inputs, mode="tensor")
+        if logits.dim() == 2:
+            return logits.float().softmax(dim=1)[..., None, None]
         return to_size(logits, inputs.shape[-2:]).softmax(dim=1)
 
 
@@ -46,3 +51,10 @@ def to_size(logits: Tensor, size: tuple[int, ...] | torch.Size) -> Tensor:
     return nn.functional.interpolate(
         logits.float(), size=tuple(size), mode="bilinear", align_corners=False
     )
+
+
+def same_layout(network: nn.Module, student: nn.Module) -> None:
+    """Lay a network's weights out channels-last where the student's are (``ChannelsLastHook``)."""
+    maps = [p for p in student.parameters() if p.dim() == 4 and p.shape[1] > 1 and p.shape[2] > 1]
+    if maps and all(p.is_contiguous(memory_format=torch.channels_last) for p in maps):
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]

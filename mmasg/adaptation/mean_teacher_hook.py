@@ -7,21 +7,19 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapperDict
 from mmengine.registry import HOOKS, MODELS
 from mmengine.runner import Runner
 from mmengine.structures import PixelData
 from torch import Tensor, nn
 
-from mmasg.consistency.taps import LossTap
 from mmasg.errors import wrong
 from mmasg.wrapped_model import unwrap
 
 from .class_mix import class_mix, mix_mask
-from .mean_teacher import MeanTeacher, to_size
+from .mean_teacher import MeanTeacher, same_layout, to_size
 from .strong_augmentation import strong_augmentation
-from .target_stream import TargetStream
+from .target_hook import TargetHook, is_classifier
 from .teacher_schedule import frame_weight
 
 _KEY = "MeanTeacherHook"
@@ -29,12 +27,13 @@ _STATE = "mean_teacher"
 
 
 @HOOKS.register_module()
-class MeanTeacherHook(Hook):
+class MeanTeacherHook(TargetHook):
     """Train on unlabelled target frames, labelled by a moving average of the model itself.
 
-    In every iteration the teacher predicts a batch of target frames. Half the classes of each
-    source frame are pasted into one of them (ClassMix), labels alike; the colours of the mix are
-    changed and it is blurred; and the student is trained on it with the cross-entropy
+    **Segmentation.** In every iteration the teacher predicts a batch of target frames. Half the
+    classes of each source frame are pasted into one of them (ClassMix), labels alike; the colours
+    of the mix are changed and it is blurred; and the student is trained on it with the
+    cross-entropy
 
         ``loss_mix = loss_weight * mean over labelled pixels of (q * CE)``
 
@@ -43,9 +42,19 @@ class MeanTeacherHook(Hook):
     start and the numbers of DAFormer (Hoyer et al., CVPR 2022, eq. 2 to 5). ImageNet consistency,
     DAFormer's feature distance in another form, is a hook beside this one.
 
+    **Classification.** The teacher labels the images as the pipeline gives them; the student is
+    trained on them with their colours changed and blurred:
+
+        ``loss_teacher = loss_weight * mean over images of (q * CE)``
+
+    with ``q`` 1 where the teacher's confidence is above ``threshold`` and 0 elsewhere (French,
+    Mackiewicz, Fisher, *Self-ensembling for visual domain adaptation*, ICLR 2018, section 3.2,
+    whose threshold it is; with a cross-entropy in place of their squared difference).
+
     The teacher lives in the hook: it is in no ``state_dict`` of the model, and travels in
     checkpoints under the key ``mean_teacher``, so that a resumed run goes on to the same numbers.
-    Target labels are never read. Logged: ``loss_mix`` and ``target_confidence``, the mean of ``q``.
+    Target labels are never read. Logged: the loss, and ``target_confidence``, the mean of ``q``
+    over the target's frames.
 
     Args:
         target (dict): Dataloader of the target: ``dataset`` (its pipeline loads and crops frames
@@ -61,9 +70,6 @@ class MeanTeacherHook(Hook):
             frames of another size than the source's.
     """
 
-    # After the consistency hook (VERY_HIGH) attached: its loss then sees source frames alone.
-    priority = "NORMAL"
-
     def __init__(
         self,
         target: Mapping[str, Any],
@@ -74,26 +80,12 @@ class MeanTeacherHook(Hook):
         for name, value in (("momentum", momentum), ("threshold", threshold)):
             if not isinstance(value, (int, float)) or not 0 <= value < 1:
                 raise ValueError(wrong(f"{_KEY}.{name}", value, "a number from 0 to below 1"))
-        if not isinstance(loss_weight, (int, float)) or not 0 < loss_weight < float("inf"):
-            raise ValueError(wrong(f"{_KEY}.loss_weight", loss_weight, "a number above 0"))
-        self.target = target
+        super().__init__(target, loss_weight)
         self.momentum = momentum
         self.threshold = threshold
-        self.loss_weight = loss_weight
         self.teacher: MeanTeacher | None = None
-        self._stream: TargetStream | None = None
         self._resumed: dict | None = None
-        self._source: Any = None
-        self._target: Any = None
         self._stepped = False
-        self._handles: list[Any] = []
-
-    def before_run(self, runner: Runner) -> None:
-        """Build the target's data, so that what is wrong with it is said before the training."""
-        metainfo = getattr(runner.train_dataloader.dataset, "metainfo", None) or {}
-        self._stream = TargetStream(
-            self.target, f"{_KEY}.target", metainfo.get("classes"), runner.seed
-        )
 
     def before_train(self, runner: Runner) -> None:
         """Build the teacher from the student's weights and attach."""
@@ -102,40 +94,26 @@ class MeanTeacherHook(Hook):
         model = unwrap(runner.model)
         # A network of its own rather than a copy: hooks hang on the student's modules.
         self.teacher = MeanTeacher(MODELS.build(runner.cfg.model), self.momentum)
+        same_layout(self.teacher, model)
         self.teacher.to(next(model.parameters()).device)
         self.teacher.update_parameters(model)
         if self._resumed is not None:
             self.teacher.load_state_dict(self._resumed)
             self._resumed = None
-        assert self._stream is not None
-        self._stream.begin(runner.iter)
-        self._handles = [
-            LossTap(model, self._before_loss, lambda losses: self._after_loss(model, losses)),
-            runner.optim_wrapper.optimizer.register_step_post_hook(self._note_step),
-        ]
-
-    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: Any = None) -> None:
-        """Keep the source batch, and take one of the target's."""
-        assert self._stream is not None
-        self._source, self._target = data_batch, self._stream.next()
+        super().before_train(runner)
+        self._handles.append(
+            runner.optim_wrapper.optimizer.register_step_post_hook(self._note_step)
+        )
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Let the teacher follow, where the optimizer has stepped."""
-        self._source = self._target = None
+        super().after_train_iter(runner, batch_idx, data_batch, outputs)
         if self._stepped:
             assert self.teacher is not None
             self.teacher.update_parameters(unwrap(runner.model))
             self._stepped = False
-
-    def after_train(self, runner: Runner) -> None:
-        """Detach."""
-        for handle in self._handles:
-            handle.remove()
-        self._handles = []
-        if self._stream is not None:
-            self._stream.end()
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         """Put the teacher beside the model."""
@@ -155,13 +133,11 @@ class MeanTeacherHook(Hook):
     def _note_step(self, *_: Any) -> None:
         self._stepped = True
 
-    def _before_loss(self) -> None:
-        """Nothing to prepare: the source's own pass runs undisturbed."""
-
-    def _after_loss(self, model: nn.Module, losses: dict) -> dict[str, Tensor]:
-        """The loss of the mixed frames, inside the forward call that DDP wraps."""
-        assert self.teacher is not None
+    def target_losses(self, model: nn.Module, losses: dict) -> dict[str, Tensor]:
+        """The loss of the mixed frames, or of the images as the teacher labels them."""
         labels, quality = self._label(model)
+        if is_classifier(model):
+            return self._of_images(model, labels.flatten(), quality)
         batch, weights = self._mix(labels, quality)
         data = model.data_preprocessor(batch, True)  # type: ignore[operator]
         truth = torch.cat([sample.gt_sem_seg.data for sample in data["data_samples"]])
@@ -173,18 +149,21 @@ class MeanTeacherHook(Hook):
         loss = each.sum() / (truth != 255).sum().clamp(min=1)
         return {"loss_mix": self.loss_weight * loss, "target_confidence": quality.mean()}
 
+    def _of_images(self, model: nn.Module, labels: Tensor, quality: Tensor) -> dict[str, Tensor]:
+        """The loss of a classifier on the images with other colours."""
+        images = [strong_augmentation(image) for image in self._target["inputs"]]
+        samples = self._target["data_samples"]
+        data = model.data_preprocessor(dict(inputs=images, data_samples=samples), True)  # type: ignore[operator]
+        logits = model.forward(data["inputs"], mode="tensor")
+        each = F.cross_entropy(logits.float(), labels, reduction="none")
+        loss = self.loss_weight * (each * quality).mean()
+        return {"loss_teacher": loss, "target_confidence": quality.mean()}
+
     def _label(self, model: nn.Module) -> tuple[Tensor, Tensor]:
         """Labels (N, H, W) of the target batch, and the weight of each frame (N,)."""
         assert self.teacher is not None
-        frames = dict(self._target)
-        samples = [sample.clone() for sample in frames["data_samples"]]
-        for sample, frame in zip(samples, frames["inputs"], strict=True):
-            # The preprocessor stacks and pads labels too; what is put here is never looked at.
-            blank = torch.full((1, *frame.shape[-2:]), 255, dtype=torch.int64)
-            sample.gt_sem_seg = PixelData(data=blank)
-        frames["data_samples"] = samples
-        data = model.data_preprocessor(frames, True)  # type: ignore[operator]
-        confidence, labels = self.teacher.probabilities(data["inputs"]).max(dim=1)
+        confidence, labels = self.teacher.probabilities(self.frames(model)).max(dim=1)
+        # Without what the preprocessor has padded; an image has one label.
         height, width = self._target["inputs"][0].shape[-2:]
         confidence, labels = confidence[:, :height, :width], labels[:, :height, :width]
         return labels, frame_weight(confidence, self.threshold)

@@ -61,9 +61,13 @@ class TargetStream:
         self._batches = iter(self.loader)
 
     def next(self) -> dict[str, Any]:
-        """The next batch, as the data set's pipeline packs it."""
+        """The next batch, as the data set's pipeline packs it, without labels."""
         assert self._batches is not None
-        return next(self._batches)
+        batch = next(self._batches)
+        for sample in batch["data_samples"]:
+            for label in ("gt_sem_seg", "gt_label"):
+                sample.pop(label, None)  # class folders have labels, too
+        return batch
 
     def end(self) -> None:
         """End the data workers."""

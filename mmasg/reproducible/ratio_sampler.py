@@ -43,13 +43,7 @@ class KeyedRatioSampler(KeyedInfiniteSampler):
     ) -> None:
         super().__init__(dataset, shuffle, seed)
         key = "train_dataloader.sampler.ratio"
-        parts: Any = getattr(dataset, "dataset", dataset)
-        sizes = [len(part) for part in getattr(parts, "datasets", [])]
-        if not sizes:
-            raise ValueError(
-                f"{key}: the data set is a {type(parts).__name__}, which has no parts. Join the "
-                "data sets: dataset=dict(type='ConcatDataset', datasets=[...])."
-            )
+        sizes = [len(part) for part in self._parts(dataset)]
         whole = all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in ratio)
         if len(ratio) != len(sizes) or not whole:
             raise ValueError(wrong(key, tuple(ratio), f"{len(sizes)} whole numbers above 0"))
@@ -68,10 +62,26 @@ class KeyedRatioSampler(KeyedInfiniteSampler):
         for position in itertools.count(first, self.world_size):
             turn, place = divmod(position, len(self._turn))
             part, within = self._turn[place]
-            epoch, drawn = divmod(turn * self._ratio[part] + within, self._sizes[part])
-            index = self._starts[part] + self._part_order(part, epoch)[drawn]
+            index = self._starts[part] + self._draw(part, turn * self._ratio[part] + within)
             # The position itself is the key: no two draws share one, of whatever part.
             yield KeyedIndex(index, (self.seed, part, position))
+
+    def _parts(self, dataset: Any) -> Sequence[Sized]:
+        """The data sets that are dealt by turns."""
+        joined = getattr(dataset, "dataset", dataset)
+        parts = getattr(joined, "datasets", None)
+        if not parts:
+            raise ValueError(
+                "train_dataloader.sampler.ratio: the data set is a "
+                f"{type(joined).__name__}, which has no parts. Join the "
+                "data sets: dataset=dict(type='ConcatDataset', datasets=[...])."
+            )
+        return parts
+
+    def _draw(self, part: int, number: int) -> int:
+        """Index within a part of its ``number``-th draw; for subclasses."""
+        epoch, drawn = divmod(number, self._sizes[part])
+        return self._part_order(part, epoch)[drawn]
 
     def _part_order(self, part: int, epoch: int) -> list[int]:
         """Indices within a part in the order of one pass, kept until the next pass begins."""

@@ -3,55 +3,12 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
-from mmengine.registry import DATASETS, MODELS
-from mmseg.structures import SegDataSample
-from seg_toy import SegToyDataset, build_runner, fcn_head, resnet18, segmentor, toy_config
+from mmengine.registry import MODELS
+from seg_toy import build_runner, fcn_head, resnet18, segmentor
+from target_toy import config, hook, weights
 
 from mmasg.adaptation import MeanTeacherHook
-
-
-@DATASETS.register_module(force=True)
-class UnlabelledToy(BaseDataset):
-    """Frames alone; a label, were one asked for, would be garbage."""
-
-    METAINFO = SegToyDataset.METAINFO
-
-    def __init__(self, size=(32, 32), length=6, garbage=False, **kwargs):
-        self.size, self.length, self.garbage = tuple(size), length, garbage
-        super().__init__(**kwargs)
-
-    def load_data_list(self):
-        return [dict(index=i) for i in range(self.length)]
-
-    def __getitem__(self, index):
-        generator = torch.Generator().manual_seed(100 + int(index))
-        image = torch.randint(0, 256, (3, *self.size), generator=generator, dtype=torch.uint8)
-        shape = dict(img_shape=self.size, ori_shape=self.size, pad_shape=self.size)
-        sample = SegDataSample(metainfo=shape)
-        if self.garbage:
-            from mmengine.structures import PixelData
-
-            sample.gt_sem_seg = PixelData(data=torch.randint(0, 3, (1, *self.size)))
-        return dict(inputs=image, data_samples=sample)
-
-
-def hook(**extra):
-    target = dict(dataset=dict(type="UnlabelledToy", **extra.pop("dataset", {})), batch_size=2)
-    return dict(type="MeanTeacherHook", target={**target, **extra.pop("target", {})}, **extra)
-
-
-def config(tmp_path, *, mean_teacher=None, max_iters=4, hooks=(), **extra):
-    hooks = [*hooks, mean_teacher or hook(), dict(type="KeyedRandomnessHook")]
-    made = toy_config(tmp_path, segmentor(resnet18()), max_iters=max_iters, hooks=hooks, **extra)
-    made["train_dataloader"]["sampler"] = dict(type="KeyedInfiniteSampler")
-    made["default_hooks"]["checkpoint"]["interval"] = 2
-    return made
-
-
-def weights(runner):
-    return {k: v.clone() for k, v in runner.model.state_dict().items()}
 
 
 def test_the_loss_equals_one_computed_by_hand(tmp_path, monkeypatch):
@@ -134,30 +91,6 @@ def test_teacher_follows_and_stays_out_of_the_model(tmp_path):
         assert not value.requires_grad
     saved = torch.load(tmp_path / "iter_1.pth", weights_only=False)
     assert set(saved["state_dict"]) == names and "mean_teacher" in saved
-
-
-@pytest.mark.parametrize("accumulate", [1, 2])
-def test_a_resumed_run_goes_on_to_the_same_bits(tmp_path, accumulate):
-    wrapper = dict(optimizer=dict(type="SGD", lr=0.01), accumulative_counts=accumulate)
-    whole = build_runner(config(tmp_path / "whole", optim_wrapper=wrapper))
-    whole.train()
-    path = str(tmp_path / "whole" / "iter_2.pth")
-    rest = build_runner(
-        config(tmp_path / "rest", optim_wrapper=wrapper, load_from=path, resume=True)
-    )
-    rest.train()
-    for name, value in whole.model.state_dict().items():
-        assert torch.equal(value, rest.model.state_dict()[name]), name
-
-
-def test_target_labels_are_never_looked_at(tmp_path):
-    ends = []
-    for garbage in (False, True):
-        made = hook(dataset=dict(garbage=garbage))
-        runner = build_runner(config(tmp_path / str(garbage), mean_teacher=made, max_iters=2))
-        runner.train()
-        ends.append(weights(runner))
-    assert all(torch.equal(ends[0][name], ends[1][name]) for name in ends[0])
 
 
 def test_errors(tmp_path):

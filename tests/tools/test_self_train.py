@@ -1,6 +1,5 @@
 """Pseudo labels and rounds of self-training, as a user types them, on a few small frames."""
 
-import io
 import json
 import os
 import subprocess
@@ -11,13 +10,13 @@ import numpy as np
 import pytest
 import street_files
 import torch
-from load_tool import load_tool
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from PIL import Image
+from self_train_tools import label
 
 from mmasg.adaptation.pseudo_labels import made_before, shrunk_to
-from mmasg.adaptation.self_training import portion_of, round_config
+from mmasg.adaptation.self_training import Rounds, round_config
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = (64, 64)
@@ -68,15 +67,6 @@ def folder(tmp_path_factory):
     return root
 
 
-def label(*arguments):
-    """Run pseudo_labels.py in this process; what it printed."""
-    with pytest.MonkeyPatch.context() as patch, io.StringIO() as printed:
-        patch.setattr(sys, "argv", ["pseudo_labels.py", *map(str, arguments)])
-        patch.setattr(sys, "stdout", printed)
-        load_tool("pseudo_labels").main()
-        return printed.getvalue()
-
-
 def run(tool, *arguments, code=0):
     done = subprocess.run(
         [sys.executable, str(ROOT / "tools" / tool), *map(str, arguments)],
@@ -84,7 +74,7 @@ def run(tool, *arguments, code=0):
         env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
     return done.stdout + done.stderr
@@ -94,7 +84,7 @@ def run(tool, *arguments, code=0):
 def test_rounds_label_train_and_are_not_done_twice(folder):
     work_dir = folder / "adapted"
     command = (folder / "config.py", folder / "source.pth", "--rounds", 2)
-    command += ("--work-dir", work_dir, "--iters", 2, "--regularizer", "mrkld", "--mirror")
+    command += ("--work-dir", work_dir, "--iters", 2, "--regularizer", "lrent", "--mirror")
     text = run("self_train.py", *command)
     assert f"adapted: {work_dir}/round_2/train/iter_2.pth" in text
     for number, portion in ((1, 0.2), (2, 0.25)):
@@ -113,12 +103,16 @@ def test_rounds_label_train_and_are_not_done_twice(folder):
         # The portion of every class's pixels, and those where a lower threshold wins.
         assert kept >= 100 * portion - 1e-3
         assert len(list((work_dir / f"round_{number}/pictures").glob("*.jpg"))) == 3
+        assert summary["mirror"] and summary["classes"][0] == "road"
         assert not (labels / ".predictions").exists()
     made = Config.fromfile(work_dir / "round_2/config.py")
     assert made.load_from == str(work_dir / "round_1/train/iter_2.pth")
-    assert made.model.decode_head.loss_decode[-1].type == "MRKLDLoss"
+    assert made.custom_hooks[-1] == dict(type="SelfTrainingHook", soft_labels=True)
+    soft = sorted(f.name for f in (work_dir / "round_2/labels_soft/ulm").iterdir())
+    assert soft[0] == "ulm_000000_000019_gtFine_labelTrainIds.classes.png" and len(soft) == 6
     log = next((work_dir / "round_2/train").rglob("scalars.json")).read_text()
-    assert "loss_mrkld" in log
+    assert "loss_lrent" in log
+    assert (work_dir / "last_checkpoint").read_text().endswith("round_2/train/iter_2.pth")
     # The second round again, as if it had been killed after its first iteration: its labels are
     # there, so the training alone goes on.
     last = work_dir / "round_2/train/iter_2.pth"
@@ -135,15 +129,15 @@ def test_labels_are_made_once_and_not_mixed_up(folder):
     out = folder / "labels"
     command = (folder / "config.py", folder / "source.pth", "--out", out)
     text = label(*command)
-    assert "get no label; 3 files: " in text and "road" in text
+    assert "get no label; 3 frames: " in text and "road" in text
     stamps = {f: f.stat().st_mtime_ns for f in out.rglob("*.png")}
     assert label(*command) == text
     assert stamps == {f: f.stat().st_mtime_ns for f in out.rglob("*.png")}
-    with pytest.raises(ValueError, match="holds pseudo labels of .*with portion 0.2, not of"):
+    with pytest.raises(ValueError, match=r"of other settings \(portion 0.2, not 0.5\)"):
         label(*command, "--portion", 0.5)
     (out / "pseudo_labels.json").write_text("[]")
     with pytest.raises(ValueError, match="is no account of pseudo labels"):
-        made_before(out, folder / "source.pth", 0.2)
+        made_before(out, dict(portion=0.2))
 
 
 def test_a_collapse_is_named():
@@ -152,17 +146,37 @@ def test_a_collapse_is_named():
     assert shrunk_to(dict(kept=dict(road=0.0))) is None
 
 
+def test_rounds_are_read_from_the_config_and_the_command_line(folder):
+    cfg = Config(dict(self_training=dict(rounds=5, regularizer="mrkld", iters=7)))
+    rounds = Rounds.of(cfg, dict(rounds=2, iters=None, alpha=0.3))
+    assert (rounds.rounds, rounds.iters, rounds.soft) == (2, 7, None)
+    loss = dict(type="MRKLDLoss", loss_weight=0.3)
+    assert rounds.hook() == dict(type="SelfTrainingHook", regularizer=loss)
+    assert Rounds().hook() is None and Rounds(regularizer="lrent").soft == 0.25
+    with pytest.raises(TypeError, match="self_training: got 3"):
+        Rounds.of(Config(dict(self_training=3)), {})
+    # A sampler of rare classes stays, and deals the source's part.
+    cfg = Config.fromfile(folder / "config.py")
+    cfg.train_dataloader.sampler = dict(type="RareClassSampler", temperature=0.1)
+    made = round_config(cfg, folder, folder / "source.pth", folder, Rounds())
+    assert made.train_dataloader.sampler == dict(
+        type="RareClassSampler", temperature=0.1, shuffle=True, ratio=[1, 1]
+    )
+    target = made.train_dataloader.dataset.dataset.datasets[1]
+    assert target.pipeline[-1].type == "PackPseudoLabels"
+
+
 def test_portions_grow_to_a_cap():
-    assert [portion_of(n) for n in range(8)] == [0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.5]
+    assert [Rounds().portion(n) for n in range(8)] == [0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.5]
 
 
 def test_errors(folder):
     checkpoint = folder / "source.pth"
     cfg = Config.fromfile(folder / "config.py")
     with pytest.raises(ValueError, match="--ratio: 2:1 does not divide batches of 2"):
-        round_config(cfg, folder, checkpoint, folder, ratio=(2, 1))
+        round_config(cfg, folder, checkpoint, folder, Rounds(ratio=(2, 1)))
     labels = ("--out", folder / "x")
-    with pytest.raises(ValueError, match="target_dataset: the config has none with a data_prefix"):
+    with pytest.raises(ValueError, match="target_dataset: the config has none. Add"):
         label(ROOT / "configs/asg/mini_gta2cityscapes_baseline.py", checkpoint, *labels)
     with pytest.raises(ValueError, match=r"--portion: got 0.0; allowed"):
         label(folder / "config.py", checkpoint, *labels, "--portion", 0)

@@ -1,0 +1,8 @@
+# PACS, cartoons -> photographs, a start goes on with entropy minimisation on the target.
+_base_ = "./pacs_cartoon2photo_adapt_teacher.py"
+custom_hooks = [
+    dict(type="ChannelsLastHook"),
+    dict(type="EvalModeHook", mode="all"),
+    dict(type="RelativeStepHook"),
+    dict(type="TargetEntropyHook", target={{_base_.target}}, loss_weight=0.001),
+]

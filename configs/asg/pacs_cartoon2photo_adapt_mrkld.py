@@ -1,0 +1,3 @@
+# PACS, cartoons -> photographs, a start goes on by CRST with model regularisation (MRKLD).
+_base_ = "./pacs_cartoon2photo_adapt_cbst.py"
+self_training = dict(regularizer="mrkld")
