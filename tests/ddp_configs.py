@@ -91,6 +91,8 @@ def shrink(cfg, folder):
     for hook in cfg.custom_hooks:
         if hook["type"] == "LayerLRPolicyHook":
             hook["window"] = 1
+        if "target" in hook:
+            hook["target"] = dict(batch_size=2, dataset=toy_data(cfg))
     return cfg
 
 
@@ -135,12 +137,14 @@ def imagenet_file(backbone, folder):
     return str(path)
 
 
+def toy_data(cfg):
+    classes = cfg.model.get("head", cfg.model.get("decode_head")).num_classes
+    return dict(type="NoiseDataset", length=8, classes=classes, labels="head" in cfg.model)
+
+
 def shrink_data(cfg):
     loader = cfg.train_dataloader
-    classifier = "head" in cfg.model
-    classes = cfg.model.get("head", cfg.model.get("decode_head")).num_classes
-    length = 8
-    toy = dict(type="NoiseDataset", length=length, classes=classes, labels=classifier)
+    toy = toy_data(cfg)
     loader.update(batch_size=2, num_workers=0, persistent_workers=False, drop_last=False)
     if "dataset" in loader.dataset:
         loader.dataset.dataset = toy

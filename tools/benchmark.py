@@ -16,6 +16,7 @@ import platform
 import resource
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -51,6 +52,12 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=3, help="steps in each turn")
     parser.add_argument("--warm-up", type=int, default=3, help="steps that do not count")
     parser.add_argument("--threads", type=int, help="CPU threads (default: torch's own choice)")
+    parser.add_argument(
+        "--clock",
+        choices=("wall", "cpu"),
+        default="wall",
+        help="cpu: processor time of this process, where others keep the machine busy",
+    )
     parser.add_argument("--amp", action="store_true", help="mixed precision (needs a GPU)")
     parser.add_argument("--random-images", action="store_true", help="noise instead of the data")
     parser.add_argument("--size", type=int, nargs=2, help="height and width of the noise")
@@ -61,6 +68,8 @@ def parse_args() -> argparse.Namespace:
     for name in ("rounds", "steps", "warm_up"):
         if getattr(args, name) < 1:
             parser.error(f"--{name.replace('_', '-')} must be at least 1")
+    if args.clock == "cpu" and torch.cuda.is_available():
+        parser.error("--clock cpu: a GPU's work is no processor time; leave it out")
     return args
 
 
@@ -81,7 +90,8 @@ def main() -> None:
         variant.end()
         print(peak_of_this_process())
         return
-    result = run_benchmark(cfg, variants, args.rounds, args.steps, args.warm_up)
+    clock = time.process_time if args.clock == "cpu" else time.perf_counter
+    result = run_benchmark(cfg, variants, args.rounds, args.steps, args.warm_up, clock)
     if not torch.cuda.is_available() and not args.no_memory:
         for name in result:
             result[name]["peak_memory"] = memory_of_a_process(name)
@@ -120,6 +130,7 @@ def describe(args: argparse.Namespace, cfg: object) -> dict:
         threads=torch.get_num_threads(),
         cores=os.cpu_count(),
         torch=torch.__version__,
+        clock=args.clock,
         batch_size=cfg.train_dataloader.batch_size,
         mixed_precision=bool(args.amp),
         images="noise" if args.random_images else "the config's",

@@ -26,6 +26,8 @@ class Arm:
         options: ``key=value``, as ``--cfg-options`` takes them.
         group: Arms of one group are compared with each other, in a table of their own. Defaults
             to the one group without a name.
+        start: Name of the arm of the same group whose last checkpoint of the same seed it starts
+            from. Defaults to none: what the config says.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Arm:
     title: str = ""
     options: tuple[str, ...] = ()
     group: str = ""
+    start: str = ""
 
     @property
     def key(self) -> str:

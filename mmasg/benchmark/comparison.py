@@ -49,6 +49,7 @@ class Comparison:
         self.arms, self.seeds = list(arms), list(seeds)
         self.points = [*map(str, sorted(set(also_at))), LAST]
         self.weights = weights or {}
+        self._made: dict[tuple[Arm, int], Run] = {}
 
     @classmethod
     def found(cls, out: str | Path) -> Comparison:
@@ -62,7 +63,7 @@ class Comparison:
             raise FileNotFoundError(
                 f"no results below {str(Path(out) / 'results')!r}: run the comparison first"
             )
-        arms = [Arm(r.name, r.config, r.title, tuple(r.options), r.group) for r in results]
+        arms = [Arm(r.name, r.config, r.title, tuple(r.options), r.group, r.start) for r in results]
         tests = {name: loader for result in results for name, loader in result.tests.items()}
         points = {int(p) for result in results for p in result.metrics if p != LAST}
         seeds = sorted({result.seed for result in results})
@@ -70,6 +71,8 @@ class Comparison:
 
     def run(self, workers: int | None = None, threads: int = 1) -> list[str]:
         """Train and test what has not been, all arms of the first seed first.
+
+        Arms that others start from have to come before them.
 
         Returns:
             What went wrong; see :func:`mmasg.benchmark.pool.run_all`.
@@ -157,15 +160,27 @@ class Comparison:
             print(f"written: {file}")
 
     def _run(self, arm: Arm, seed: int) -> Run:
-        return Run(
-            arm,
-            seed,
-            self.out,
-            self.tests,
-            [int(point) for point in self.points if point != LAST],
-            self.weights.get(arm.group, 1.0),
-            keep_predictions=seed == self.seeds[0],
-        )
+        """The run of an arm and seed, the same one whenever it is asked for."""
+        if (arm, seed) not in self._made:
+            self._made[arm, seed] = Run(
+                arm,
+                seed,
+                self.out,
+                self.tests,
+                [int(point) for point in self.points if point != LAST],
+                self.weights.get(arm.group, 1.0),
+                keep_predictions=seed == self.seeds[0],
+                start=self._run(self._start(arm), seed) if arm.start else None,
+            )
+        return self._made[arm, seed]
+
+    def _start(self, arm: Arm) -> Arm:
+        known = [other.name for other in self.arms if other.group == arm.group]
+        if arm.start not in known:
+            raise ValueError(
+                wrong(f"start of {arm.name}", arm.start, ", ".join(known), "Run it as well.")
+            )
+        return next(a for a in self.arms if (a.group, a.name) == (arm.group, arm.start))
 
     def _setting(self, groups: Mapping[str, Sequence[Result]]) -> str:
         seeds = sorted({result.seed for members in groups.values() for result in members})

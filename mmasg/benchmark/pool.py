@@ -23,7 +23,7 @@ def run_all(runs: Sequence[Run], workers: int | None = None, threads: int = 1) -
     """Complete runs; one that fails does not end the others.
 
     Args:
-        runs: What to run, in this order.
+        runs: What to run, in this order; a run comes after that which it starts from.
         workers: Processes at a time. None: one for every core up to two, or one where there is
             a GPU.
         threads: Threads of each process. The numbers depend on it in their last digits.
@@ -42,7 +42,11 @@ def run_all(runs: Sequence[Run], workers: int | None = None, threads: int = 1) -
     children = Children(threads)
     progress = ProgressLine(runs)
     with ThreadPoolExecutor(max(1, workers or default_workers())) as pool:
-        running = {pool.submit(run.complete, children.caller(run)): run for run in waiting}
+        running: dict[Future, Run] = {}
+        for run in waiting:
+            # Starts come before what starts from them, so a worker that waits waits for another.
+            begun = next((f for f, other in running.items() if other is run.start), None)
+            running[pool.submit(_complete, run, begun, children)] = run
         pending: set[Future] = set(running)
         try:
             while pending:
@@ -57,6 +61,14 @@ def run_all(runs: Sequence[Run], workers: int | None = None, threads: int = 1) -
             children.end()
     progress.end()
     return failures
+
+
+def _complete(run: Run, begun: Future | None, children: Children) -> None:
+    """Complete a run, after that which it starts from."""
+    if begun is not None and begun.exception() is not None:
+        assert run.start is not None
+        raise RunFailedError(f"{run.name}: what it starts from, {run.start.name}, failed")
+    run.complete(children.caller(run))
 
 
 def default_workers() -> int:

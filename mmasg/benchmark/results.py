@@ -37,6 +37,7 @@ class Result:
         seconds: How long the training took, all its resumed parts together.
         metrics: ``{point: {dataloader: {metric: value}}}``; a point is ``'last'`` or the
             iteration (epoch) of an earlier checkpoint.
+        start: Name of the arm that it started from; empty for none.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Result:
     tests: dict[str, str] = field(default_factory=dict)
     seconds: float = math.nan
     metrics: dict[str, dict[str, dict[str, float]]] = field(default_factory=dict)
+    start: str = ""
 
     def write(self, file: Path) -> None:
         """Write the file, whole or not at all."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from mmasg.adaptation.self_training import ROUNDS
 from mmasg.checkpoint.atomic_files import write_atomically
 from mmasg.commands.shipped_files import shipped
 from mmasg.errors import did_you_mean, wrong
@@ -17,6 +19,7 @@ from mmasg.l2o.policy_file import policy_path
 
 from .arms import Arm
 from .results import LAST, Result
+from .run_commands import train_command
 from .train_log import read_progress, tail
 
 #: What a test costs compared with the training, for the estimate of the time left.
@@ -40,6 +43,8 @@ class Run:
             tested beside the last one.
         weight: Cost compared with other runs, for the estimate of the time left.
         keep_predictions: Whether the first test's predictions at the end are written.
+        start: The run whose last checkpoint the training starts from. A config with
+            ``self_training`` is trained in rounds then (``tools/self_train.py``).
 
     Raises:
         FileNotFoundError: The arm's config is not there.
@@ -56,7 +61,9 @@ class Run:
         also_at: Sequence[int] = (),
         weight: float = 1.0,
         keep_predictions: bool = True,
+        start: Run | None = None,
     ) -> None:
+        self.start = start
         self.arm, self.seed, self.tests, self.weight = arm, seed, dict(tests), weight
         self.also_at = sorted(set(also_at))
         self.keep_predictions = keep_predictions
@@ -82,13 +89,20 @@ class Run:
         for hook in self.cfg.get("custom_hooks") or []:
             if isinstance(hook.get("policy"), str):
                 digest.update(policy_path(hook["policy"]).read_bytes())
+        if self.start is not None:
+            digest.update(self.start.settings().encode())
         return digest.hexdigest()
 
     def train_command(self) -> list[str]:
         """Arguments after the Python interpreter; goes on where an earlier call stopped."""
-        command = [str(shipped("tools/train.py")), self.arm.config]
-        command += ["--work-dir", str(self.folder), "--resume"]
-        return [*command, "--cfg-options", *self._options(), *self._checkpoint_options]
+        start = None if self.start is None else self.start.checkpoint()
+        rounds = self.cfg.get(ROUNDS) is not None
+        options = [*self._options(), *self._checkpoint_options]
+        return train_command(self.arm.config, self.folder, options, start, rounds)
+
+    def checkpoint(self) -> Path:
+        """The last checkpoint of a run that has been trained."""
+        return self._checkpoint(LAST)
 
     def test_command(self, checkpoint: Path, loader: str, file: Path, keep: bool) -> list[str]:
         """Arguments after the Python interpreter of the test of one checkpoint."""
@@ -129,7 +143,9 @@ class Run:
                 raise RunFailedError(
                     f"{self.name}: the training left no checkpoint in {self.folder}"
                 )
-            self._write_state(trained=Path(last.read_text().strip()).name)
+            place = os.path.relpath(last.read_text().strip(), self.folder)
+            inside = not place.startswith("..")  # a folder that was moved names its old place
+            self._write_state(trained=place if inside else Path(place).name)
         for point, name, loader in self.todo():
             at = "" if point == LAST else f" at {point}"
             self._now = f"test {name}{at}"
@@ -167,6 +183,7 @@ class Run:
             self.tests,
             self._state().get("seconds", math.nan),
             before.metrics if before and before.settings == self.settings() else {},
+            self.arm.start,
         )
         for point, tests in metrics.items():
             result.metrics.setdefault(point, {}).update(tests)

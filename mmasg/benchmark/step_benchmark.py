@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -23,10 +24,17 @@ class Variant:
         config: The config.
         name: Name of the variant.
         without: Types of hooks it is without.
+        clock: What tells the seconds. Defaults to ``time.perf_counter``.
     """
 
-    def __init__(self, config: Config, name: str, without: list[str]) -> None:
-        self.name = name
+    def __init__(
+        self,
+        config: Config,
+        name: str,
+        without: list[str],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self.name, self._clock = name, clock
         config = without_hooks(config, without)
         by_epoch = config.train_cfg.get("by_epoch", "Epoch" in config.train_cfg.get("type", ""))
         keep = ("max_epochs",) if by_epoch else ("max_iters",)
@@ -64,10 +72,10 @@ class Variant:
         """Time steps, each for itself."""
         for _ in range(steps):
             self._synchronize()
-            start = time.perf_counter()
+            start = self._clock()
             self.runner.train_loop.steps(1)
             self._synchronize()
-            self.step_seconds.append(time.perf_counter() - start)
+            self.step_seconds.append(self._clock() - start)
 
     def peak_memory(self) -> int | None:
         """Peak of the device memory that this variant alone needs in a step, in bytes."""
@@ -81,7 +89,7 @@ class Variant:
 
     def parts(self, steps: int) -> dict[str, float]:
         """Seconds of each part of a step, mean over some steps."""
-        timer = StepTimer(self.device)
+        timer = StepTimer(self.device, self._clock)
         with timed_runner(self.runner, timer), timer.part("rest"):
             self.runner.train_loop.steps(steps, timer)
         return {name: seconds / steps for name, seconds in timer.seconds.items()}
@@ -106,6 +114,7 @@ def run_benchmark(
     rounds: int = 10,
     steps: int = 3,
     warm_up: int = 3,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> dict[str, dict]:
     """Measure variants of a config, taking turns, so that a machine's moods meet all alike.
 
@@ -115,6 +124,8 @@ def run_benchmark(
         rounds: How many times each variant has its turn. Defaults to 10.
         steps: Steps in each turn. Defaults to 3.
         warm_up: Steps of each variant that do not count. Defaults to 3.
+        clock: What tells the seconds: ``time.process_time`` counts what this process computes, on
+            a CPU that others use too. Defaults to ``time.perf_counter``.
 
     Returns:
         For each variant: ``step`` (median, quartiles, minimum, seconds), ``images_per_second``,
@@ -122,7 +133,7 @@ def run_benchmark(
         times), and, but for ``full``, ``saved``: by how much of its own time ``full`` is slower
         than this one (median and quartiles over the rounds).
     """
-    ready = [Variant(config, name, without) for name, without in variants.items()]
+    ready = [Variant(config, name, without, clock) for name, without in variants.items()]
     for variant in ready:
         variant.warm_up(warm_up)
     for turn in range(rounds):

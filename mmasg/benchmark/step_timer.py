@@ -25,6 +25,7 @@ class StepTimer:
 
     Args:
         device: Device of the model.
+        clock: What tells the seconds. Defaults to ``time.perf_counter``.
 
     Example:
         >>> timer = StepTimer('cpu')
@@ -35,7 +36,10 @@ class StepTimer:
         {'forward': 0.1, 'teacher': 0.02}
     """
 
-    def __init__(self, device: str | torch.device) -> None:
+    def __init__(
+        self, device: str | torch.device, clock: Callable[[], float] = time.perf_counter
+    ) -> None:
+        self._clock = clock
         self._wait = torch.device(device).type == "cuda"
         self._stack: list[str] = []
         self._since = 0.0
@@ -45,7 +49,7 @@ class StepTimer:
         """Book the time since the last border on the part that was running."""
         if self._wait:
             torch.cuda.synchronize()
-        now = time.perf_counter()
+        now = self._clock()
         if self._stack:
             self.seconds[self._stack[-1]] += now - self._since
         self._since = now

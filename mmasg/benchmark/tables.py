@@ -50,8 +50,8 @@ def spread_table(
     rows = [head, ["---"] + ["---:"] * (len(head) - 1)]
     for arm, values in main.items():
         row = [titles[arm], *(number(values.values.get(s, math.nan)) for s in seeds)]
-        row += [_spread(by_arm[arm], len(seeds)) for by_arm in columns.values()]
-        row.insert(len(seeds) + 2, "" if arm == reference else _gain(values, main[reference]))
+        row += [mean_and_sd(by_arm[arm], len(seeds)) for by_arm in columns.values()]
+        row.insert(len(seeds) + 2, "" if arm == reference else gain(values, main[reference]))
         rows.append(row)
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
@@ -84,13 +84,16 @@ def number(value: float) -> str:
     return "-" if math.isnan(value) else f"{value:.2f}"
 
 
-def _spread(values: Spread, seeds: int) -> str:
+def mean_and_sd(values: Spread, seeds: int = 0) -> str:
+    """Mean ± sample standard deviation; says of how many seeds where they are fewer."""
     few = f" (n = {len(values.values)})" if 0 < len(values.values) < seeds else ""
     return f"{number(values.mean)} ± {number(values.sd)}{few}"
 
 
-def _gain(values: Spread, reference: Spread) -> str:
-    gain = values.minus(reference)
-    if not gain.values:
+def gain(values: Spread, reference: Spread) -> str:
+    """Difference seed by seed: mean ± standard deviation (standard error); a dash for none."""
+    differences = values.minus(reference)
+    if not differences.values:
         return "-"
-    return f"{gain.mean:+.2f} ± {number(gain.sd)} ({number(gain.standard_error)})"
+    mean, sd, error = differences.mean, differences.sd, differences.standard_error
+    return f"{mean:+.2f} ± {number(sd)} ({number(error)})"
