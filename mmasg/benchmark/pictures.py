@@ -118,8 +118,12 @@ def _classification_grid(predictions: Mapping[str, Path], out: Path) -> None:
     first = next(iter(tables.values()))
     by_class: dict[str, str] = {}
     for path, (truth, _) in sorted(first.items()):
-        by_class.setdefault(truth, path)
+        if all(path in table for table in tables.values()):  # arms may be tested on other images
+            by_class.setdefault(truth, path)
     paths = list(by_class.values())
+    if not paths:
+        print(f"no {out.name}: no image was predicted by every arm")
+        return
     draw_classified_images(
         [_read(Path(path), cv2.IMREAD_COLOR)[..., ::-1] for path in paths],
         [first[path][0] for path in paths],

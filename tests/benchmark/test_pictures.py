@@ -91,3 +91,9 @@ def test_pictures_of_classification(tmp_path):
     files = write_pictures(results, TESTS, tmp_path / "out")
     assert names(files) == ["classes.png", "predictions.png"]
     assert all(file.stat().st_size > 5000 for file in files)
+    # One that was tested on other images: what all have is shown, or nothing.
+    table = tmp_path / "ours/predictions/predictions.csv"
+    table.write_text(f"image,label,prediction\n{images[0]},car,bus\n")
+    assert "predictions.png" in names(write_pictures(results, TESTS, tmp_path / "some"))
+    table.write_text("image,label,prediction\nother.png,car,bus\n")
+    assert "predictions.png" not in names(write_pictures(results, TESTS, tmp_path / "none"))

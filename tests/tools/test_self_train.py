@@ -1,22 +1,21 @@
 """Pseudo labels and rounds of self-training, as a user types them, on a few small frames."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import street_files
 import torch
+from load_tool import load_tool
 from mmengine.config import Config
 from mmengine.registry import MODELS, init_default_scope
 from PIL import Image
-from self_train_tools import label
+from self_train_tools import command, label
 
 from mmasg.adaptation.pseudo_labels import made_before, shrunk_to
 from mmasg.adaptation.self_training import Rounds, round_config
+from mmasg.datasets.doctor.inspection import check_config
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = (64, 64)
@@ -67,26 +66,12 @@ def folder(tmp_path_factory):
     return root
 
 
-def run(tool, *arguments, code=0):
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / tool), *map(str, arguments)],
-        cwd=ROOT,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    assert done.returncode == code, done.stdout[-3000:] + done.stderr[-3000:]
-    return done.stdout + done.stderr
-
-
-@pytest.mark.slow
-def test_rounds_label_train_and_are_not_done_twice(folder):
+def test_rounds_label_train_and_are_not_done_twice(folder, capsys):
     work_dir = folder / "adapted"
-    command = (folder / "config.py", folder / "source.pth", "--rounds", 2)
-    command += ("--work-dir", work_dir, "--iters", 2, "--regularizer", "lrent", "--mirror")
-    text = run("self_train.py", *command)
-    assert f"adapted: {work_dir}/round_2/train/iter_2.pth" in text
+    words = (folder / "config.py", folder / "source.pth", "--rounds", 2)
+    words += ("--work-dir", work_dir, "--iters", 2, "--regularizer", "lrent", "--mirror")
+    command("self_train", *words)
+    assert f"adapted: {work_dir}/round_2/train/iter_2.pth" in capsys.readouterr().out
     for number, portion in ((1, 0.2), (2, 0.25)):
         labels = work_dir / f"round_{number}/labels"
         summary = json.loads((labels / "pseudo_labels.json").read_text())
@@ -119,7 +104,8 @@ def test_rounds_label_train_and_are_not_done_twice(folder):
     before = torch.load(last, weights_only=False)["state_dict"]
     last.unlink()
     (last.parent / "last_checkpoint").write_text(str(last.parent / "iter_1.pth"))
-    text = run("self_train.py", *command)
+    command("self_train", *words)
+    text = capsys.readouterr().out
     assert "round 1 is done" in text and "round 2 is done" not in text
     after = torch.load(last, weights_only=False)["state_dict"]
     assert all(torch.equal(before[name], after[name]) for name in before)
@@ -127,14 +113,20 @@ def test_rounds_label_train_and_are_not_done_twice(folder):
 
 def test_labels_are_made_once_and_not_mixed_up(folder):
     out = folder / "labels"
-    command = (folder / "config.py", folder / "source.pth", "--out", out)
-    text = label(*command)
+    words = (folder / "config.py", folder / "source.pth", "--out", out)
+    text = label(*words)
     assert "get no label; 3 frames: " in text and "road" in text
     stamps = {f: f.stat().st_mtime_ns for f in out.rglob("*.png")}
-    assert label(*command) == text
+    assert label(*words) == text
     assert stamps == {f: f.stat().st_mtime_ns for f in out.rglob("*.png")}
+    # Ordinary label files: the doctor reads source and target of a round.
+    cfg = Config.fromfile(folder / "config.py")
+    made = round_config(cfg, out, folder / "source.pth", folder / "round", Rounds())
+    made.test_dataloader = made.val_dataloader = None
+    (report,) = check_config(made, samples=None, workers=1)
+    assert not report.errors and report.listed == 7
     with pytest.raises(ValueError, match=r"of other settings \(portion 0.2, not 0.5\)"):
-        label(*command, "--portion", 0.5)
+        label(*words, "--portion", 0.5)
     (out / "pseudo_labels.json").write_text("[]")
     with pytest.raises(ValueError, match="is no account of pseudo labels"):
         made_before(out, dict(portion=0.2))
@@ -168,6 +160,11 @@ def test_rounds_are_read_from_the_config_and_the_command_line(folder):
 
 def test_portions_grow_to_a_cap():
     assert [Rounds().portion(n) for n in range(8)] == [0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.5]
+
+
+def test_a_command_that_fails_ends_the_rounds():
+    with pytest.raises(SystemExit, match="2"):
+        load_tool("self_train").run("no_such_tool.py")
 
 
 def test_errors(folder):
