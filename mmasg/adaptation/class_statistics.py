@@ -48,15 +48,14 @@ def class_statistics(dataset: Any, file: str | Path | None, key: str) -> np.ndar
     if file is None:
         return _count(dataset, infos, len(classes))
     path = Path(file)
-    found = _read(path, names, classes, key) if path.is_file() else None
-    if found is None:
-        if is_main_process():
-            counts = _count(dataset, infos, len(classes))
-            content = dict(classes=classes, samples=names, pixels=counts.tolist())
-            write_atomically(json.dumps(content).encode(), path)
-        barrier()
-        found = _read(path, names, classes, key)
-        assert found is not None
+    # One process decides: another that looked later would find what this one has just written.
+    if is_main_process() and (not path.is_file() or _read(path, names, classes, key) is None):
+        counts = _count(dataset, infos, len(classes))
+        content = dict(classes=classes, samples=names, pixels=counts.tolist())
+        write_atomically(json.dumps(content).encode(), path)
+    barrier()
+    found = _read(path, names, classes, key)
+    assert found is not None
     return found
 
 

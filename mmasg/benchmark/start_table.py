@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from pathlib import Path
 
 from .arms import Arm, make_arms
 from .results import Result
@@ -18,6 +20,8 @@ def adaptation_arms(
 ) -> list[Arm]:
     """Return the arms of a comparison: the starts, every way from every start, and others.
 
+    Arms are called by what the names of their files do not share.
+
     Args:
         starts: Configs trained on the source, ``FILE`` or ``NAME=FILE``.
         ways: Configs that go on from a start's checkpoint.
@@ -27,15 +31,25 @@ def adaptation_arms(
     Raises:
         ValueError: Two arms of one name.
     """
-    alone = make_arms([*starts, *others], common=options)
+    alone = make_arms(_short([*starts, *others]), common=options)
     begun, rest = alone[: len(starts)], alone[len(starts) :]
     further = [
         Arm(f"{start.name},{way.name}", way.config, f"{start.name}, {way.name}", way.options,
             start=start.name)
         for start in begun
-        for way in make_arms(ways, common=options)
+        for way in make_arms(_short(ways), common=options)
     ]  # fmt: skip
     return [*begun, *further, *rest]
+
+
+def _short(configs: Sequence[str]) -> list[str]:
+    """Name configs by what their files' names do not share, unless one is named already."""
+    stems = [Path(config).stem for config in configs]
+    shared = os.path.commonprefix(stems)
+    shared = shared[: shared.rfind("_") + 1]
+    if any("=" in config for config in configs) or len(configs) < 2:
+        return list(configs)
+    return [f"{s.removeprefix(shared)}={c}" for s, c in zip(stems, configs, strict=True)]
 
 
 def start_table(results: Sequence[Result], starts: Sequence[str], metric: str, loader: str) -> str:

@@ -22,6 +22,10 @@ def test_arms_are_the_starts_every_way_from_each_and_the_rest():
     arms = adaptation_arms(["a=a.py", "b=b.py"], ["c.py", "d.py"], ["top.py"], ["x=1"])
     assert [arm.name for arm in arms] == ["a", "b", "a,c", "a,d", "b,c", "b,d", "top"]
     assert [arm.start for arm in arms] == ["", "", "a", "a", "b", "b", ""]
+    files = ["x/p_one.py", "x/p_one_two.py"], ["x/p_adapt_c.py", "x/p_adapt_d.py"], ["x/p_top.py"]
+    assert [arm.name for arm in adaptation_arms(*files)][1:] == [
+        "one_two", "one,c", "one,d", "one_two,c", "one_two,d", "top"
+    ]  # fmt: skip
     assert arms[3].config == "d.py" and all(arm.options == ("x=1",) for arm in arms)
 
 
