@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from torch import nn
 
 from mmasg.datasets.doctor.inspection import check_config as inspect_data
+from mmasg.errors import first_of
 from mmasg.guard.config_check import check_config
 from mmasg.guard.run_check import check_device
 
@@ -47,8 +49,14 @@ def examine(
     Returns:
         The parts of the examination.
     """
+    if inner := _trained_by_policy(cfg):
+        base, overrides = inner["config"], inner.get("overrides")
+        cfg = Config.fromfile(base)
+        cfg.merge_from_dict(dict(overrides or {}))
     init_default_scope(cfg.get("default_scope", "mmseg"))
-    names = Part("config")
+    names = Part(f"config {base}" if inner else "config")
+    if inner:
+        names.facts.append("the config trains a policy; what it learns on is examined in its place")
     with names.catching():
         check_config(cfg)
     with names.catching():
@@ -68,6 +76,13 @@ def examine(
     if not names.errors:
         names.facts.append("names, keywords and device: nothing wrong")
     return parts
+
+
+def _trained_by_policy(cfg: Config) -> Mapping[str, Any] | None:
+    """Return the first environment of a policy's training; None of any other training."""
+    environments = (cfg.get("train_cfg") or {}).get("environments")
+    first = environments[0] if isinstance(environments, (list, tuple)) else environments
+    return first if isinstance(first, Mapping) and isinstance(first.get("config"), str) else None
 
 
 def _model(cfg: Config, parts: list[Part]) -> nn.Module | None:
@@ -91,6 +106,13 @@ def _with_additions(cfg: Config, model: nn.Module, base: str, parts: list[Part])
         inner = backbone.get("backbone_cfg") if name != "backbone" else backbone
         added = with_additions(cfg, inner or backbone, name)
         part.facts.append(as_block(base, added))
+        rules = (cfg.optim_wrapper.get("paramwise_cfg") or {}).get("custom_keys") or {}
+        if rates := [f"{k} x {r['lr_mult']:g}" for k, r in rules.items() if "lr_mult" in r]:
+            part.warnings.append(
+                f"its own rates of single layers ({first_of(rates)}) are replaced: the head trains "
+                f"at the base rate, optim_wrapper.optimizer.lr={cfg.optim_wrapper.optimizer.lr:g}, "
+                "the backbone at a tenth of it. Set another lr where that is not what is wanted"
+            )
         own = cfg.optim_wrapper.get("constructor")
         if own:
             part.warnings.append(
@@ -105,11 +127,11 @@ def _data(cfg: Config, samples: int | None, workers: int) -> Part:
     part = Part("data")
     with part.catching():
         for report in inspect_data(cfg, samples, workers):
-            names = ", ".join(report.datasets) or "no data set"
-            part.facts.append(
-                f"{report.name}: {names}, {len(report.classes)} classes, {report.listed} listed, "
-                f"{report.opened} opened"
-            )
+            if report.datasets:
+                part.facts.append(
+                    f"{report.name}: {', '.join(report.datasets)}, {len(report.classes)} classes, "
+                    f"{report.listed} listed, {report.opened} opened"
+                )
             part.errors += [f"{report.name}: {text}" for text in report.errors]
             part.warnings += [f"{report.name}: {text}" for text in report.warnings]
     return part

@@ -44,14 +44,14 @@ def build_model(cfg: Config) -> nn.Module:
     return revert_sync_batchnorm(MODELS.build(copy.deepcopy(cfg.model)))
 
 
-def student_of(model: nn.Module, hook: Any = None) -> str:
-    """Return the name of the part that starts from ImageNet.
+def student_of(cfg: Config, model: nn.Module) -> str:
+    """Return the name of the part that starts from ImageNet, as the config's hook finds it.
 
     Raises:
         ValueError: There is none.
     """
-    name = getattr(hook, "student_module", "backbone")
-    return find_student(model, name, getattr(hook, "teacher_cfg", None) is not None)
+    hook = HOOKS.build(copy.deepcopy(dict(hooks_of(cfg, HOOK)[0])))
+    return find_student(model, hook.student_module, hook.teacher_cfg is not None)
 
 
 def examine_groups(cfg: Config, model: nn.Module) -> Part:
@@ -97,7 +97,7 @@ def examine_teacher(cfg: Config, model: nn.Module) -> tuple[Part, ImageNetTeache
     with part.catching():
         options = hooks_of(cfg, HOOK)[0]
         hook: ImageNetConsistencyHook = HOOKS.build(copy.deepcopy(dict(options)))
-        name = student_of(model, hook)
+        name = find_student(model, hook.student_module, hook.teacher_cfg is not None)
         student = model.get_submodule(name)
         source = _source(hook, student)
         with_classifier = any(loss.needs == "predictions" for loss in hook.losses)
@@ -157,9 +157,10 @@ def examine_eval_mode(cfg: Config, model: nn.Module, teacher: ImageNetTeacher | 
         hook = hooks_of(cfg, HOOK)[0]
         mode = hook.get("eval_mode", "pretrained")
         try:
-            name = student_of(model, HOOKS.build(copy.deepcopy(dict(hook))))
+            name = student_of(cfg, model)
         except ValueError:  # said where the teacher is looked at
-            name = hook.get("student_module", "backbone")
+            part.facts.append("not known: no part of the model starts from ImageNet")
+            return part
         loaded = teacher.loaded if teacher is not None else None
         new = new_batch_norms(model, name, loaded)
         norms = [n for n, m in model.named_modules() if isinstance(m, _BatchNorm)]

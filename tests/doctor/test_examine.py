@@ -57,7 +57,7 @@ def test_a_config_with_the_hook(imagenet):
     )
     step = parts["one step on random images"].facts
     assert step[0] == "last layer, whose weights a policy watches: decode_head.conv_seg"
-    assert step[1] == "measured: 2 images of 32x32 on cpu, one step each"
+    assert step[1] == "measured: 2 images of 32x32 on cpu"
     assert step[2].startswith("without the teacher ") and step[2].endswith("%)")
     # 175 thousand float32 weights and a classifier: less than a MiB.
     assert step[3] == "the teacher's weights take 1 MiB"
@@ -76,6 +76,15 @@ def test_a_config_without_it_is_examined_with_the_additions(imagenet, tmp_path):
     assert [h.type for h in pasted.custom_hooks] == ["EMAHook", "ImageNetConsistencyHook"]
     assert not parts["layers"].errors and not parts["ImageNet teacher"].errors
     assert [h.type for h in cfg.custom_hooks] == ["EMAHook"], "the config is left alone"
+
+
+def test_rates_of_a_config_that_the_groups_replace_are_told(imagenet):
+    cfg = config(resnet18(imagenet), optim_wrapper=optimizer())
+    cfg.optim_wrapper.paramwise_cfg = dict(custom_keys=dict(head=dict(lr_mult=10.0)))
+    parts, _ = examined(cfg)
+    (title,) = (t for t in parts if t.startswith("the config has no"))
+    (warning,) = parts[title].warnings
+    assert "(head x 10) are replaced" in warning and "optimizer.lr=0.1" in warning
 
 
 def test_rules_of_a_config_that_live_on_beside_the_groups():
@@ -180,7 +189,25 @@ def test_without_the_file_a_step_is_measured_all_the_same(imagenet):
     assert not step.errors and step.facts[2].startswith("without the teacher ")
 
 
+def test_a_network_without_imagenet_has_no_layers_of_it():
+    parts, _ = examined(config(resnet18(), dict(), optim_wrapper=optimizer(**GROUPS)))
+    assert parts["eval mode"].facts == ["not known: no part of the model starts from ImageNet"]
+    assert "starts from random weights" in parts["ImageNet teacher"].errors[0]
+
+
 def test_result_line():
     assert as_text([Part("a", ["fact"])]).endswith("RESULT: no errors (0 warnings above)")
     text = as_text([Part("a", errors=["x"], warnings=["y"])])
     assert "  ERROR x\n  warning: y" in text and text.endswith("(1 errors above)")
+
+
+def test_of_a_policys_training_the_config_it_learns_on_is_examined(imagenet, tmp_path):
+    inner = config(resnet18(imagenet), dict(loss_weight=1.0), optim_wrapper=optimizer(**GROUPS))
+    inner.dump(tmp_path / "inner.py")
+    path = str(tmp_path / "inner.py")
+    overrides = {"optim_wrapper.paramwise_cfg.lr_mult": 1.0}
+    cfg = Config(dict(train_cfg=dict(environments=dict(config=path, overrides=overrides))))
+    parts, text = examined(cfg)
+    assert f"config {path}" in parts and "in its place" in text
+    row = next(line for line in parts["layers"].facts[2].splitlines() if " conv1 " in line)
+    assert row.split()[-2:] == ["1", "0.1"], "the override's multiplier"
