@@ -1,7 +1,7 @@
 """Wrong inputs that a training meets when it begins or resumes; read by test_errors_page.py."""
 
 from error_cases import case, grouped, start, toy
-from seg_toy import resnet18, segmentor
+from seg_toy import build_runner, resnet18, segmentor, toy_config, write_imagenet_file
 
 POLY = dict(type="PolyLR", by_epoch=False)
 SAVED = dict(checkpoint=dict(type="CheckpointHook", by_epoch=False, interval=1))
@@ -123,3 +123,13 @@ def _(folder, patch):
     for key in ("num_convs", "concat_input"):
         del config["model"]["decode_head"][key]
     start(config)
+
+
+@case("Consistency", "a baseline without a KL", "KLWatchHook.baseline", "loss_weight=0")
+def _(folder, patch):
+    (folder / "1/vis_data").mkdir(parents=True)
+    (folder / "1/vis_data/scalars.json").write_text('{"loss": 1.0, "step": 10}\n')
+    file = write_imagenet_file(folder / "r18.pth", resnet18())
+    watch = dict(type="KLWatchHook", baseline=str(folder))
+    config = toy_config(folder / "run", segmentor(resnet18(file)), dict(), hooks=[watch])
+    build_runner(config).train()

@@ -6,6 +6,7 @@ from .console_line import ProgressLogProcessor
 from .contrastive import ContrastiveAgreement
 from .eval_mode import EvalModeHook
 from .hook import ImageNetConsistencyHook
+from .kl_watch_hook import KLWatchHook
 from .losses import FeatureCosineLoss, FeatureL2Loss, ImageNetKLLoss, WeightL2Loss
 from .teacher import ImageNetTeacher, build_teacher
 
@@ -21,6 +22,7 @@ __all__ = [
     "ImageNetConsistencyHook",
     "ImageNetKLLoss",
     "ImageNetTeacher",
+    "KLWatchHook",
     "ProgressLogProcessor",
     "WeightL2Loss",
     "build_teacher",

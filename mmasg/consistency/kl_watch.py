@@ -32,6 +32,10 @@ LEAST_SHARE = 0.1
 LEAST_NATS = 0.05
 #: Windows on end above a constant prediction's KL: the peak behind a warm-up is shorter.
 WINDOWS_TOO_HIGH = 5
+#: A baseline's log holds single batches; it is compared over so many windows, and at least as many
+#: of them, whose mean varies by 15%.
+WINDOWS_OF_A_BASELINE = 10
+ABOVE_BASELINE = 1.25
 #: Images after which the mean of the teacher's predictions is taken for known.
 IMAGES_FOR_A_MEAN = 100
 #: Windows that an arrow looks at, and how many of their pairs have to go up (of 15).
@@ -137,6 +141,23 @@ class KLWatch:
         if constant is None or len(last) < WINDOWS_TOO_HIGH or min(last) <= constant:
             return None
         return constant, sum(last) / len(last)
+
+    def above_baseline(
+        self, baseline: Sequence[tuple[int, float]], done: int
+    ) -> tuple[float, float] | None:
+        """Return the baseline's level and this run's over the last windows, if this is higher.
+
+        Args:
+            baseline: Steps, and the distances that a run without the loss logged at them.
+            done: Iterations of this run.
+        """
+        levels = self.behind_warm_up()[-WINDOWS_OF_A_BASELINE:]
+        begin = done - WINDOWS_OF_A_BASELINE * self.length
+        theirs = [value for step, value in baseline if begin < step <= done]
+        if min(len(levels), len(theirs)) < WINDOWS_OF_A_BASELINE:
+            return None
+        level, other = sum(levels) / len(levels), sum(theirs) / len(theirs)
+        return (other, level) if level > ABOVE_BASELINE * other else None
 
     def goes_up(self) -> bool:
         """Whether the last windows go up, one with another: what an arrow shows."""

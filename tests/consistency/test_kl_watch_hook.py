@@ -1,3 +1,4 @@
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -29,6 +30,12 @@ class Guide:
         self.weights = [1.0, loss_weight]
 
 
+def following(guide, **options):
+    hook = KLWatchHook(**options)
+    hook.follow(guide)
+    return hook
+
+
 def drive(values, guide=None, share=0.2, hook=None, caplog=None, name="drive"):
     """Drive the hook along a curve; warnings by iteration."""
     warnings = []
@@ -38,7 +45,7 @@ def drive(values, guide=None, share=0.2, hook=None, caplog=None, name="drive"):
     runner = SimpleNamespace(
         iter=0, max_iters=len(values), optim_wrapper=wrapper, message_hub=hub, logger=logger
     )
-    hook = hook or KLWatchHook(guide or Guide())
+    hook = hook or following(guide or Guide())
     hook.before_train(runner)
     for runner.iter, value in enumerate(values):
         outputs = dict(kl_imagenet=torch.tensor(value), loss=1.0, loss_imagenet=share)
@@ -76,14 +83,14 @@ def test_a_baseline_is_not_warned_of():
 
 
 def test_too_high_is_a_cause_of_its_own():
-    hook = KLWatchHook(Guide())
-    hook.guide.teacher = torch.nn.Identity()  # gives what the real one returns
+    hook = following(Guide())
+    hook._guide.teacher = torch.nn.Identity()  # gives what the real one returns
     confident = SimpleNamespace(logits=torch.tensor([[9.0, 0.0], [0.0, 9.0]]).repeat(50, 1))
     before = hook.before_train
 
     def before_train(runner):
         before(runner)
-        hook.guide.teacher(confident)
+        hook._guide.teacher(confident)
 
     hook.before_train = before_train
     warnings, _, _ = drive([2 * v for v in RUNAWAY[:300]] + [1.5] * 200, hook=hook)
@@ -92,17 +99,48 @@ def test_too_high_is_a_cause_of_its_own():
     assert "kl_imagenet stays at 1.5, above 0.69" in text and "RelativeStepHook" in text
 
 
+def baseline(folder, values, interval=10):
+    """A run's log of single batches."""
+    (folder / "1/vis_data").mkdir(parents=True)
+    lines = [
+        json.dumps(dict(loss=1.0, kl_imagenet=value, step=step))
+        for step, value in enumerate(values, 1)
+        if step % interval == 0
+    ]
+    (folder / "1/vis_data/scalars.json").write_text("\n".join(lines) + "\n")
+    return str(folder)
+
+
+@pytest.mark.parametrize(("level", "warns"), [(0.19, False), (0.22, False), (0.28, True)])
+def test_above_what_the_baseline_had(tmp_path, level, warns):
+    """With SGD at a hand-set rate a weight of 0.03 gave 0.19, one of 0.3 gave 0.28."""
+    folder = baseline(tmp_path, [0.19] * 500)
+    warnings, hook, _ = drive([level] * 500, hook=following(Guide(), baseline=folder))
+    assert bool(warnings) == warns
+    if warns:
+        ((at, text),) = warnings
+        assert at == 99, "ten windows of ten"
+        assert f"is at 0.28, and was at 0.19 in the baseline '{tmp_path}'" in text
+        assert "RelativeStepHook" in text and hook.warned == ["baseline"]
+
+
+def test_a_baseline_that_is_shorter_says_nothing_beyond_its_end(tmp_path):
+    hook = following(Guide(), baseline=baseline(tmp_path, [0.1] * 120))
+    values = [0.1] * 200 + [0.14] * 300
+    assert not drive(values, hook=hook)[0]
+
+
 def test_what_was_warned_of_survives_a_resume():
     _, hook, runner = drive(RUNAWAY)
     checkpoint = {}
     hook.before_save_checkpoint(runner, checkpoint)
-    resumed = KLWatchHook(Guide())
+    resumed = following(Guide())
     resumed.after_load_checkpoint(runner, checkpoint)
     runner.iter = 500
     resumed.before_train(runner)
     assert resumed.warned == ["rises"] and resumed.watch.levels == hook.watch.levels
     # A new run from those weights begins anew.
-    fresh = KLWatchHook(Guide())
+    fresh = following(Guide())
     fresh.after_load_checkpoint(runner, checkpoint)
     runner.iter = 0
     fresh.before_train(runner)
@@ -149,7 +187,7 @@ def test_in_a_run_it_warns_and_the_line_says_how_good_the_model_is(tmp_path, mon
     assert isinstance(runner.log_processor, ProgressLogProcessor)
     hooks = [h for h in runner.hooks if isinstance(h, KLWatchHook)]
     guide = next(h for h in runner.hooks if isinstance(h, ImageNetConsistencyHook))
-    assert [h.guide for h in hooks] == [guide] and len(hooks[0].watch.levels) == 8
+    assert [h._guide for h in hooks] == [guide] and len(hooks[0].watch.levels) == 8
     assert hooks[0].watch.constant_kl is None and hooks[0].watch._mean["images"] == 16
     assert not guide.teacher._forward_hooks, "detached"
     text = log_text(runner)
