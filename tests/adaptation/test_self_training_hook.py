@@ -97,11 +97,12 @@ def test_consistency_goes_on_for_the_source_or_for_both(tmp_path, on_target):
     runner = build_runner(made)
     guide = next(h for h in runner.hooks if type(h).__name__ == "ImageNetConsistencyHook")
     seen, before = {}, guide.before_run
-    model = runner.model.backbone
-    model.register_forward_pre_hook(lambda m, args: seen.update(student=args[0]))
 
     def before_run(runner):
-        before(runner)
+        before(runner)  # the teacher is a copy of the backbone, with what hangs on it
+        runner.model.backbone.register_forward_pre_hook(
+            lambda m, args: seen.update(student=args[0])
+        )
         guide.teacher.register_forward_pre_hook(lambda m, args: seen.update(teacher=args[0]))
 
     guide.before_run = before_run
