@@ -4,11 +4,13 @@ import json
 
 from error_cases import case
 from load_tool import load_tool
-from quick_run import quick_run
+from quick_run import quick_run, write_config
 
 from mmasg.benchmark.arms import Arm, make_arms, select
 from mmasg.benchmark.comparison import Comparison
+from mmasg.benchmark.oracle import oracle_arms
 from mmasg.benchmark.results import LAST, Result
+from mmasg.benchmark.sweep import sweep_arms
 
 
 def result(metrics):
@@ -60,3 +62,19 @@ def _(folder, patch):
     (folder / "results").mkdir()
     (folder / "results/x.json").write_text(json.dumps({"mIoU": 1}))
     Comparison.found(folder)
+
+
+@case("Comparing", "a sweep over what is no number", "--values", "numbers, each once")
+def _(folder, patch):
+    sweep_arms([Arm("a", "a.py")], "optim_wrapper.optimizer.lr", ["0.1", "small"])
+
+
+@case("Comparing", "`--once` with an arm that there is not", "--once", "Did you mean 'prodigy'")
+def _(folder, patch):
+    sweep_arms([Arm("prodigy", "a.py")], "optim_wrapper.optimizer.lr", ["0.1"], ["prodgy"])
+
+
+@case("Comparing", "an oracle over layer groups without a preset", "paramwise_cfg", "--name-option")
+def _(folder, patch):
+    text = "optim_wrapper = dict(paramwise_cfg=dict(groups=[dict(name='all', rest=True)]))\n"
+    oracle_arms(write_config(folder, text=text), ["0.1"], ["1"], {})

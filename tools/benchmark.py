@@ -35,6 +35,7 @@ PARTS = (
     "consistency loss",
     "backward",
     "optimizer",
+    "rates",
     "policy",
     "other hooks",
     "rest",

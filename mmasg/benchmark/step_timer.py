@@ -10,10 +10,12 @@ from typing import Any
 from unittest.mock import patch
 
 import torch
+from mmengine.optim import OptimWrapper
 from torch import nn
 
 from mmasg.consistency import ImageNetConsistencyHook
 from mmasg.l2o.layer_lr_hook import LayerLRHook
+from mmasg.optim.step_rates import StepRates
 from mmasg.wrapped_model import unwrap
 
 
@@ -130,8 +132,9 @@ def timed_runner(runner: Any, timer: StepTimer) -> Iterator[None]:
 
     The parts: ``preprocessing`` (to the device, normalisation), ``student forward`` (losses of its
     head included), ``teacher``, ``consistency loss`` (ImageNet classifier on the student's
-    features, divergence), ``backward``, ``optimizer`` (clipping, step, the multipliers' product,
-    zeroing of gradients), ``policy`` (observing and deciding), ``other hooks``.
+    features, divergence), ``backward``, ``optimizer`` (clipping, step, zeroing of gradients),
+    ``rates`` (relative steps, the multipliers' product), ``policy`` (observing and deciding),
+    ``other hooks``.
 
     Args:
         runner: A runner whose training has begun (``before_train`` was called).
@@ -152,6 +155,9 @@ def timed_runner(runner: Any, timer: StepTimer) -> Iterator[None]:
         for method in ("backward", "step", "zero_grad"):
             part = "backward" if method == "backward" else "optimizer"
             stack.enter_context(timer.method(runner.optim_wrapper, method, part))
+        if isinstance(runner.optim_wrapper, OptimWrapper):  # several have no such rates
+            rates = StepRates.of(runner.optim_wrapper.optimizer)
+            stack.enter_context(timer.method(rates, "change", "rates"))
         for hook in runner.hooks:
             part = "policy" if isinstance(hook, LayerLRHook) else "other hooks"
             for method in ("before_train_iter", "after_train_iter"):

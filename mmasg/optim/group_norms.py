@@ -27,7 +27,7 @@ def params_of(entries: Iterable[dict[str, Any]]) -> list[Tensor]:
 
 
 def norm_of_updates(
-    optimizer: Optimizer, entries: Iterable[dict[str, Any]], counted: Iterable[Tensor]
+    optimizer: Optimizer, entries: Sequence[dict[str, Any]], counted: Iterable[Tensor]
 ) -> Tensor:
     """Return the norm of what the next step would change, per unit of the rate.
 
@@ -37,14 +37,14 @@ def norm_of_updates(
         counted: The parameters whose norms count.
     """
     ids = {id(p) for p in counted}
-    updates: list[Tensor] = []
-    for entry in entries:
-        own = own_parameters(entry)
-        moved = (p for p in own if p.grad is not None)
-        directions = update_direction(optimizer, {**entry, "params": own})
-        pairs = zip(moved, directions, strict=True)
-        updates += [u for p, u in pairs if id(p) in ids]
-    return norm(updates)
+    owns = [own_parameters(entry) for entry in entries]
+    moved = (p for own in owns for p in own if p.grad is not None)
+    directions = (
+        u
+        for entry, own in zip(entries, owns, strict=True)
+        for u in update_direction(optimizer, {**entry, "params": own})
+    )
+    return norm(u for p, u in zip(moved, directions, strict=True) if id(p) in ids)
 
 
 def norm_of_changes(
@@ -57,6 +57,7 @@ def norm_of_changes(
 
 def norm(tensors: Iterable[Tensor]) -> Tensor:
     """L2 norm over all elements of all tensors, float32; of sharded ones over all their parts."""
+    # One after another: of what a generator makes, one tensor at a time is there.
     norms = [torch.linalg.vector_norm(t, dtype=torch.float32) for t in tensors]
     norms = [n.full_tensor() if hasattr(n, "full_tensor") else n for n in norms]
     return torch.linalg.vector_norm(torch.stack(norms)) if norms else torch.zeros(())

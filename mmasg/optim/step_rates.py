@@ -51,6 +51,11 @@ class StepRates:
                 handle.remove()
             self._handles = []
 
+    def change(self, optimizer: Optimizer) -> None:
+        """Make all changes, in their order; called just before every step."""
+        for _, change in self._changes:
+            change(optimizer)
+
     def _before_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         if self._scheduled is not None:
             # The step before raised between the two hooks: its rates are still changed.
@@ -64,8 +69,7 @@ class StepRates:
                 "adds or removes groups."
             )
         self._scheduled = [group["lr"] for group in groups]
-        for _, change in self._changes:
-            change(optimizer)
+        self.change(optimizer)
 
     def _after_step(self, optimizer: Optimizer, args: Any, kwargs: Any) -> None:
         self._restore(optimizer)

@@ -3,10 +3,14 @@
 Of SGD, Adam and AdamW as torch has them, in every setting that is linear in the rate: a step is
 ``p -= lr * u`` with ``u`` independent of ``lr``, computed here from the gradients and the
 optimizer's state, which are left as they are.
+
+Tensor by tensor and not by torch's calls for lists: one of them at a time stays in the cache of a
+CPU, and a group's updates need no memory of their own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -20,70 +24,55 @@ def has_direction(optimizer: Optimizer) -> bool:
 
 
 @torch.no_grad()
-def update_direction(optimizer: Optimizer, group: dict[str, Any]) -> list[Tensor]:
-    """Return ``u`` of every parameter of a group that has a gradient.
+def update_direction(optimizer: Optimizer, group: dict[str, Any]) -> Iterator[Tensor]:
+    """Yield ``u`` of every parameter of a group that has a gradient.
 
     Args:
         optimizer: One that :func:`has_direction`.
         group: One of its ``param_groups``.
 
-    Returns:
+    Yields:
         New tensors, of the parameters' shapes; the step will be ``p -= group['lr'] * u``.
     """
-    params = [p for p in group["params"] if p.grad is not None]
-    if not params:
-        return []
-    grads = [p.grad for p in params]
-    scale = getattr(optimizer, "grad_scale", None)  # a fused optimizer under a GradScaler
-    if scale is not None:
-        grads = list(torch._foreach_div(grads, scale))
-    if group["maximize"]:
-        grads = list(torch._foreach_neg(grads))
-    states = [optimizer.state.get(p, {}) for p in params]
-    if isinstance(optimizer, SGD):
-        return _sgd(group, params, grads, states)
-    return _adam(optimizer, group, params, grads, states)
-
-
-def _sgd(group: dict, params: list, grads: list, states: list) -> list[Tensor]:
-    if group["weight_decay"]:
-        grads = list(torch._foreach_add(grads, params, alpha=group["weight_decay"]))
-    momentum = group["momentum"]
-    if not momentum:
-        return [g.clone() for g in grads] if not group["weight_decay"] else grads
-    buffers = [
-        g.clone()
-        if (b := state.get("momentum_buffer")) is None
-        # The first gradient enters the buffer whole, later ones with 1 - dampening.
-        else torch.add(b * momentum, g, alpha=1 - group["dampening"])
-        for g, state in zip(grads, states, strict=True)
-    ]
-    if group["nesterov"]:
-        return list(torch._foreach_add(grads, buffers, alpha=momentum))
-    return buffers
-
-
-def _adam(
-    optimizer: Optimizer, group: dict, params: list, grads: list, states: list
-) -> list[Tensor]:
+    direction = _sgd if isinstance(optimizer, SGD) else _adam
     decay = group["weight_decay"]
     # torch < 2.7 has AdamW as a class of its own, without the flag.
     decoupled = group.get("decoupled_weight_decay", isinstance(optimizer, AdamW))
-    if decay and not decoupled:
-        grads = list(torch._foreach_add(grads, params, alpha=decay))
+    scale = getattr(optimizer, "grad_scale", None)  # a fused optimizer under a GradScaler
+    for param in group["params"]:
+        if param.grad is None:
+            continue
+        grad = param.grad
+        if scale is not None:
+            grad = grad / scale
+        if group["maximize"]:
+            grad = -grad
+        if decay and not decoupled:
+            grad = torch.add(grad, param, alpha=decay)
+        update = direction(group, grad, optimizer.state.get(param) or {})
+        yield update.add_(param, alpha=decay) if decay and decoupled else update
+
+
+def _sgd(group: dict[str, Any], grad: Tensor, state: dict[str, Any]) -> Tensor:
+    momentum = group["momentum"]
+    buffer = state.get("momentum_buffer")
+    if not momentum or buffer is None:
+        inner = grad.clone()  # the first gradient enters the buffer whole
+    else:
+        held_back = group["dampening"]
+        new = grad * (1 - held_back) if held_back else grad
+        inner = torch.add(new, buffer, alpha=momentum)
+    return torch.add(grad, inner, alpha=momentum) if group["nesterov"] else inner
+
+
+def _adam(group: dict[str, Any], grad: Tensor, state: dict[str, Any]) -> Tensor:
     beta1, beta2 = (float(beta) for beta in group["betas"])
-    directions = []
-    for param, grad, state in zip(params, grads, states, strict=True):
-        step = float(state["step"]) + 1 if state else 1.0
-        first = torch.lerp(state["exp_avg"], grad, 1 - beta1) if state else grad * (1 - beta1)
-        second = (grad * grad).mul_(1 - beta2)
-        if state:
-            second.add_(state["exp_avg_sq"], alpha=beta2)
-            if group["amsgrad"]:
-                second = torch.maximum(state["max_exp_avg_sq"], second)
-        root = second.sqrt_().div_((1 - beta2**step) ** 0.5).add_(group["eps"])
-        direction = first.div_(root).div_(1 - beta1**step)
-        if decay and decoupled:
-            direction.add_(param, alpha=decay)
-        directions.append(direction)
-    return directions
+    step = float(state["step"]) + 1 if state else 1.0
+    first = torch.lerp(state["exp_avg"], grad, 1 - beta1) if state else grad * (1 - beta1)
+    second = state["exp_avg_sq"] * beta2 if state else torch.zeros_like(grad)
+    second.addcmul_(grad, grad, value=1 - beta2)
+    if state and group["amsgrad"]:
+        second = torch.maximum(state["max_exp_avg_sq"], second)
+    # first / c1 / (sqrt(second) / c2 + eps), with c2 taken out of the brackets.
+    c1, c2 = 1 - beta1**step, (1 - beta2**step) ** 0.5
+    return first.div_(second.sqrt_().add_(group["eps"] * c2)).mul_(c2 / c1)
