@@ -44,6 +44,14 @@ def test_timer_counts_inner_parts_for_themselves_only():
     assert timer.seconds["inner"] >= 0.05 and timer.seconds["outer"] >= 0.03
 
 
+def test_timer_takes_another_clock():
+    ticks = iter([0.0, 1.0, 3.5])
+    timer = StepTimer("cpu", lambda: next(ticks))
+    with timer.part("part"):
+        pass
+    assert timer.seconds == {"part": 1.0}
+
+
 def test_timer_leaves_methods_and_modules_as_they_were():
     timer = StepTimer("cpu")
     box = type("Box", (), dict(method=lambda self, x: x + 1))()
@@ -87,6 +95,8 @@ def test_benchmark_measures_each_variant(config):
         assert ("teacher" in row["parts"]) == ("ImageNet" not in name and name != "without all")
         # random multipliers are decided every second iteration
         assert ("policy" in row["parts"]) == (name in ("full", "without ImageNetConsistencyHook"))
+        # Its multipliers act within the optimizer's step, and are no part of the optimizer.
+        assert ("rates" in row["parts"]) == ("policy" in row["parts"])
         for part in ("data", "student forward", "backward", "optimizer"):
             assert row["parts"][part] > 0
         assert ("saved" in row) == (name != "full")
@@ -105,10 +115,12 @@ def test_tool_prints_tables_and_writes_json(config, tmp_path, monkeypatch, capsy
     config.dump(path)
     out = tmp_path / "out.json"
     command = f"benchmark.py {path} --rounds 1 --steps 1 --warm-up 1 --random-images --no-memory"
+    command += " --cpu-time"
     monkeypatch.setattr(sys, "argv", [*command.split(), "--json", str(out)])
     benchmark.main()
     text = capsys.readouterr().out
     assert "| full |" in text and "| teacher |" in text and "images: noise" in text
+    assert "time: of the processor" in text
     content = json.loads(out.read_text())
     assert content["setting"]["batch_size"] == 2
     assert content["variants"]["full"]["parts"]["consistency loss"] > 0
