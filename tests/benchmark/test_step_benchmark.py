@@ -115,12 +115,12 @@ def test_tool_prints_tables_and_writes_json(config, tmp_path, monkeypatch, capsy
     config.dump(path)
     out = tmp_path / "out.json"
     command = f"benchmark.py {path} --rounds 1 --steps 1 --warm-up 1 --random-images --no-memory"
-    command += " --cpu-time"
+    command += " --clock cpu"
     monkeypatch.setattr(sys, "argv", [*command.split(), "--json", str(out)])
     benchmark.main()
     text = capsys.readouterr().out
     assert "| full |" in text and "| teacher |" in text and "images: noise" in text
-    assert "time: of the processor" in text
+    assert "clock: cpu" in text
     content = json.loads(out.read_text())
     assert content["setting"]["batch_size"] == 2
     assert content["variants"]["full"]["parts"]["consistency loss"] > 0
