@@ -10,8 +10,8 @@ import pytest
 import torch
 from leaves import LEAVES
 
-_SAME = re.compile("_b5|_r101_|mask2former|_ceiling|_adapt_")
-#: Without those whose network is another config's, but deeper (test_mask2former.py has the last);
+_SAME = re.compile("_b[25]|_r50_|_r101_|mask2former|_ceiling|_adapt_")
+#: Without those that are another config's, deeper or with fewer hooks (test_mask2former.py has it);
 #: of the ways of adaptation one of each hook: rounds and ceilings train as their bases do.
 RUN = [
     path
