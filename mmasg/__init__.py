@@ -20,6 +20,7 @@ from . import (  # noqa: E402
     models,
     optim,
     reproducible,
+    whitening,
 )
 
 __version__ = "0.1.0"
@@ -35,4 +36,5 @@ __all__ = [
     "models",
     "optim",
     "reproducible",
+    "whitening",
 ]

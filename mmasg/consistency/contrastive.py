@@ -187,7 +187,8 @@ class ContrastiveAgreement(nn.Module):
             if learns:
                 self._follow(self.keys[place], self.queries[place])
             keys = self.gather(F.normalize(self.keys[place](self._rows(teacher)), dim=1))
-            self.check_batch(len(keys) // self.grid**2)
+            if self.banks:  # a last batch of one crop without a bank has no negative and counts 0
+                self.check_batch(len(keys) // self.grid**2)
             known = [bank.known() for bank in self.banks[place : place + 1]]
         queries = F.normalize(self.queries[place](self._rows(student)), dim=1)
         own = len(queries) * self.rank + torch.arange(len(queries), device=queries.device)

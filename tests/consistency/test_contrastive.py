@@ -210,6 +210,12 @@ def test_what_does_not_fit_is_refused_before_the_first_iteration(tmp_path, image
 def test_batch_of_one_crop():
     with pytest.raises(ValueError, match="With one crop there is no negative; use negatives='bank"):
         ContrastiveAgreement(negatives="batch").check_batch(1)
+    loss = ContrastiveAgreement(negatives="batch", projection=4)
+    loss.build([6])
+    last = torch.rand(1, 6, 2, 2, requires_grad=True)  # of an epoch
+    value = loss([last], [torch.rand(1, 6, 2, 2)])
+    value.backward()
+    assert float(value.detach()) == 0 and not last.grad.any()
 
 
 @pytest.mark.parametrize(
