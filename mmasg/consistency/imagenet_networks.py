@@ -96,6 +96,11 @@ def _known_end(backbone: nn.Module) -> NetworkEnd:
         last = f"layers.{_count(backbone, 'layers') - 1}:output"
         zeros = "relative_position_bias_table" if "MAE" in names else None
         why = refusal if without else None
+        if getattr(backbone, "num_registers", 0):
+            why = (
+                "it has register tokens, and whether its classifier takes the class token or the "
+                "mean of the others is not known"
+            )
         return NetworkEnd(last, "class", eps=1e-6, new_norms="ln", zeros=zeros, refusal=why)
     known = next((name for name in _NO_KNOWN_END if name in names), None)
     if known is not None:

@@ -18,7 +18,7 @@ from .eval_mode import get_student, parts_with_checkpoint, pretrained_entry
 from .fold_batch_norm import fold_batch_norms
 from .imagenet_networks import NetworkEnd, network_end
 from .taps import FeatureTap
-from .teacher_weights import check_same_architecture, load_every_tensor
+from .teacher_weights import check_same_architecture, load_every_tensor, own_names
 
 _KEY = "ImageNetConsistencyHook"
 
@@ -285,7 +285,7 @@ def _classifier(
         )
     if cfg is None:
         head, taken = build_classifier(tensors, checkpoint, end)
-        check_all_used(tensors, backbone, taken, checkpoint)
+        check_all_used(own_names(backbone, tensors), backbone, taken, checkpoint)
         return head
     unknown = [k for k in cfg if k not in ("checkpoint", "prefix")]
     if unknown:

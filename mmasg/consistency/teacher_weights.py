@@ -50,6 +50,12 @@ def check_same_architecture(student: nn.Module, teacher: nn.Module) -> None:
         )
 
 
+def own_names(backbone: nn.Module, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Return a file's tensors under the backbone's own names, where it says how to."""
+    rename = getattr(backbone, "rename_imagenet", None)
+    return tensors if rename is None else rename(tensors)
+
+
 def load_every_tensor(
     backbone: nn.Module,
     tensors: dict[str, Tensor],
@@ -64,6 +70,7 @@ def load_every_tensor(
     begin that segmentation puts on the outputs, which may be missing (Swin's norm0 ... norm3),
     ``zeros`` how those end that are 0 where they are missing.
     """
+    tensors = own_names(backbone, tensors)
     before = {k: v.detach().clone() for k, v in backbone.state_dict().items()}
     for module in backbone.modules():
         if isinstance(module, BaseModule):

@@ -12,6 +12,8 @@ from .efficientnet_lite import (
     EfficientNetLite4,
 )
 from .fcn8s_head import FCN8sHead
+from .foundation_vit import FoundationViT
+from .ibn_resnet import IBNResNet, InstanceBatchNorm
 from .memory_format import ChannelsLastHook
 from .vgg import VGG16
 
@@ -24,6 +26,9 @@ __all__ = [
     "EfficientNetLite3",
     "EfficientNetLite4",
     "FCN8sHead",
+    "FoundationViT",
+    "IBNResNet",
+    "InstanceBatchNorm",
     "MLPClassifierHead",
     "SameSizeDataPreprocessor",
     "SigmoidMeanTTAModel",

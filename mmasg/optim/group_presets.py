@@ -34,6 +34,14 @@ _BACKBONE_GROUPS: dict[str, list[tuple[str, list[str]]]] = {
         ("patch_embed", ["patch_embed.*"]),
         *[(f"stage{i + 1}", [f"stages.{i}.*"]) for i in range(4)],
     ],
+    # Plain, of twelve layers: what is no layer (patches, tokens, positions), then three a group.
+    "vit": [
+        ("embed", ["[!l]*"]),
+        ("layers1", ["layers.[0-2].*"]),
+        ("layers2", ["layers.[3-5].*"]),
+        ("layers3", ["layers.[6-8].*"]),
+        ("layers4", ["layers.9.*", "layers.1[01].*"]),
+    ],
     "stdc": [(f"stage{i + 1}", [f"stages.{i}.*"]) for i in range(5)],
 }
 
@@ -54,7 +62,8 @@ def preset_groups(name: str, prefix: str = "backbone", lr_mult: float = 1.0) -> 
 
     Args:
         name: One of :func:`preset_names`. ``resnet``, ``resnet_v1c``, ``vgg16_fcn8s`` and
-            ``efficientnet_lite0`` have 7 groups, ``vgg16``, ``swin`` and ``stdc`` 6, ``mit`` 5.
+            ``efficientnet_lite0`` have 7 groups, ``vgg16``, ``swin``, ``vit`` and ``stdc`` 6,
+            ``mit`` 5.
         prefix: Dotted name of the backbone in the model, ``'backbone.backbone'`` for STDC.
         lr_mult: Multiplier of every group but the last, which trains at the base rate. The paper
             uses 0.1 without a policy (method, section 2) and none with it.

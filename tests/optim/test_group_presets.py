@@ -17,6 +17,7 @@ BACKBONES = dict(
     swin=dict(
         type="mmseg.SwinTransformer", embed_dims=8, depths=(1, 1, 1, 1), num_heads=(1, 1, 1, 1)
     ),
+    vit=dict(type="FoundationViT", img_size=32, embed_dims=8, num_heads=2, num_registers=2),
     stdc=dict(
         type="mmseg.STDCNet", stdc_type="STDCNet1", in_channels=3, channels=(4, 8, 16, 16, 16),
         bottleneck_type="cat", norm_cfg=dict(type="BN"), act_cfg=dict(type="ReLU"),
@@ -34,6 +35,7 @@ BACKBONES = dict(
         ("efficientnet_lite0", 7),
         ("mit", 5),
         ("swin", 6),
+        ("vit", 6),
         ("stdc", 6),
     ],
 )

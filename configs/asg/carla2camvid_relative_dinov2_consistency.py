@@ -1,0 +1,12 @@
+# CARLA -> CamVid, DINOv2's ViT-S/14 with relative steps, kept near its pretraining: its file
+# has no ImageNet classifier, so by its features.
+_base_ = "./carla2camvid_relative_dinov2.py"
+custom_hooks = [
+    dict(
+        type="ImageNetConsistencyHook",
+        loss=dict(type="FeatureCosineLoss"),
+        loss_weight=1.0,
+        eval_mode="all",
+    ),
+    dict(type="RelativeStepHook"),
+]
