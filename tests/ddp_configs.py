@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 NARROW = 16  # divides the channels of ResNets, and in ddp_parts.py of VGG-16
+#: What they learn and remember beside the model has to be the same on all ranks, and go on there.
+RESUMED = ("mini_gta2cityscapes_relative_contrast", "mini_gta2cityscapes_relative_whitening")
 
 
 def main(rank, folder, paths):
@@ -37,6 +39,10 @@ def main(rank, folder, paths):
                 ),
             )
         )
+        if name in RESUMED:
+            cfg.default_hooks.checkpoint = dict(
+                type="AtomicCheckpointHook", by_epoch=False, interval=1, max_keep_ckpts=-1
+            )
         runner = Runner.from_cfg(cfg)
         model = runner.model
         assert not model.find_unused_parameters, name
@@ -46,6 +52,14 @@ def main(rank, folder, paths):
             runner.register_hook(recorder)
         runner.train()
         after = dict(model.module.named_parameters())
+        if name in RESUMED:
+            saved = f"{cfg.work_dir}/iter_1.pth"
+            again = dict(load_from=saved, resume=True, work_dir=f"{cfg.work_dir}_rest")
+            cfg.merge_from_dict(dict(again, experiment_name=f"{name}_rest"))
+            rest = Runner.from_cfg(cfg)
+            rest.train()
+            state = rest.model.module.state_dict()
+            assert all(torch.equal(v, state[k]) for k, v in model.module.state_dict().items()), name
         found[name] = dict(
             weights=float(sum(p.detach().double().abs().sum() for p in after.values())),
             moved=sum(not torch.equal(before[k], p) for k, p in after.items()),
@@ -93,6 +107,10 @@ def shrink(cfg, folder):
             hook["window"] = 1
         if "target" in hook:
             hook["target"] = dict(batch_size=2, dataset=toy_data(cfg))
+        if hook["type"] == "InstanceWhiteningHook":
+            hook.update(start=0, gather=1)
+        if hook["type"] == "EMAHook":
+            hook["begin_iter"] = 1
     return cfg
 
 
@@ -100,7 +118,7 @@ def shrink_model(model, folder):
     backbone = model.backbone
     kind = backbone.type.removeprefix("mmseg.")
     head = model.get("decode_head", model.get("head"))
-    if kind in ("ResNet", "ResNetV1c"):
+    if kind in ("ResNet", "ResNetV1c", "IBNResNet"):
         backbone.update(base_channels=64 // NARROW, stem_channels=64 // NARROW)
         head.in_channels //= NARROW
         if "c1_in_channels" in head:
@@ -111,6 +129,9 @@ def shrink_model(model, folder):
     elif kind == "VGG16":
         head.update(in_channels=(3, *(c // NARROW for c in (256, 512, 512))), channels=16)
         head.init_cfg = None
+    elif kind == "FoundationViT":
+        backbone.update(img_size=56, embed_dims=32, num_heads=2, mlp_ratio=2)
+        head.in_channels = [32] * 4
     if "type" in backbone.init_cfg and not backbone.init_cfg.checkpoint.startswith("pip://"):
         backbone.init_cfg.checkpoint = imagenet_file(backbone, folder)
     preprocessor = model.data_preprocessor
@@ -130,7 +151,7 @@ def imagenet_file(backbone, folder):
             for name, shape in (("fc6", (8, width * 49)), ("fc7", (8, 8)), ("fc8", (11, 8))):
                 state[f"{name}.weight"] = 0.1 * torch.randn(shape)
                 state[f"{name}.bias"] = torch.zeros(shape[0])
-        else:
+        elif backbone.type != "FoundationViT":
             width = 512 * 4 // NARROW if "depth" in backbone else 256
             state.update(linear_state(width, "fc"))
         torch.save(state, path)

@@ -13,8 +13,9 @@ from mmasg.wrapped_model import unwrap
 
 from .class_counts import check_class_counts
 from .lone_samples import LoneSamples
+from .one_pass import check_one_pass
 from .own_rates import check_weights_are_swapped
-from .schedules import check_schedules
+from .schedules import check_schedules, optimizers_of
 from .trained_with import compare, record
 
 
@@ -24,7 +25,7 @@ class TrainingCheckHook(Hook):
 
     - Before the first iteration: the floors and lengths of the schedules against rates and run,
       outputs and class weights of the heads against the data set's classes, a schedule-free
-      optimizer that nobody switches.
+      optimizer that nobody switches, an optimizer that needs two passes a step.
     - In batches of one sample: a BatchNorm that sees one value per channel.
     - On resume: the config against what the checkpoint was trained with (optimizer, layer groups,
       schedules, model, data, and hooks that have a method ``trained_with``). With
@@ -57,6 +58,8 @@ class TrainingCheckHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Check schedules and class counts."""
         if isinstance(runner, Runner) and isinstance(runner.optim_wrapper, OptimWrapper):
+            for _, wrapper, _ in optimizers_of(runner):
+                check_one_pass(wrapper.optimizer)
             check_schedules(runner)
             check_weights_are_swapped(runner)
         loader = getattr(runner.train_loop, "dataloader", None)

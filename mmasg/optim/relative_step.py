@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from mmasg.errors import did_you_mean, wrong
+from mmasg.guard.one_pass import check_one_pass
 from mmasg.guard.own_rates import why_not_rescaled
 
 from .group_norms import by_name, norm, norm_of_changes, norm_of_updates, params_of
@@ -271,6 +272,7 @@ def _refuse_sparse(name: str, params: list[Tensor]) -> None:
 
 
 def _check_optimizer(optimizer: Optimizer) -> None:
+    check_one_pass(optimizer)
     if reason := why_not_rescaled(optimizer):
         allowed = "an optimizer that makes one update a step, such as SGD or AdamW"
         name = type(optimizer).__name__

@@ -1,0 +1,9 @@
+# CARLA -> CamVid with relative steps and the weights averaged over the second half of the
+# training (in the manner of SWAD).
+_base_ = "./carla2camvid_relative.py"
+custom_hooks = [
+    dict(type="ChannelsLastHook"),
+    dict(type="EvalModeHook", mode="all"),
+    dict(type="RelativeStepHook"),
+    dict(type="EMAHook", ema_type="StochasticWeightAverage", begin_iter=500),
+]

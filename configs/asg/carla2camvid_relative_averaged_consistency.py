@@ -1,0 +1,10 @@
+# CARLA -> CamVid with relative steps and the weights averaged over the second half of the
+# training (in the manner of SWAD); with ImageNet consistency.
+_base_ = "./carla2camvid_relative.py"
+model = dict(backbone=dict(train_conv_head=True))  # the consistency loss reaches it
+custom_hooks = [
+    dict(type="ChannelsLastHook"),
+    dict(type="ImageNetConsistencyHook", loss_weight=0.3, eval_mode="all"),
+    dict(type="RelativeStepHook"),
+    dict(type="EMAHook", ema_type="StochasticWeightAverage", begin_iter=500),
+]
