@@ -1,6 +1,7 @@
 """The neighbours' configs on the miniature: two iterations, interrupted and resumed exactly.
 
-Those on CARLA -> CamVid have the same lines; tests/test_configs_on_two_ranks.py trains both.
+Those on CARLA -> CamVid have the same lines; tests/test_configs_on_two_ranks.py trains them on two
+processes, and resumes those that remember something beside the model.
 """
 
 from pathlib import Path

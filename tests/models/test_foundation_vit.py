@@ -186,10 +186,13 @@ def test_features_keep_it_near_its_pretraining(tmp_path, registers):
         loss_decode=dict(type="mmseg.CrossEntropyLoss"),
     )  # fmt: skip
     options = dict(loss=dict(type="FeatureCosineLoss"))
-    config = toy_config(tmp_path / "run", segmentor(backbone, head), options, max_iters=3)
+    fast = dict(optimizer=dict(type="SGD", lr=1.0))  # the new head hardly moves it at first
+    config = toy_config(
+        tmp_path / "run", segmentor(backbone, head), options, max_iters=4, optim_wrapper=fast
+    )
     _, seen = train(config)
-    assert seen.log[0]["feature_cosine_imagenet"] <= 1e-6
-    assert seen.log[2]["feature_cosine_imagenet"] > 1e-7
+    distances = [row["feature_cosine_imagenet"] for row in seen.log]
+    assert abs(distances[0]) <= 1e-6 < distances[3] < 1
     with pytest.raises(ValueError, match="no ImageNet classifier|register tokens.*FeatureL2Loss"):
         train(toy_config(tmp_path / "kl", segmentor(backbone, head), dict()))
 
