@@ -41,9 +41,9 @@ def _build_model(cfg):
     """Build on the meta device: FCN8s alone has 134 million weights."""
     init_default_scope(cfg.get("default_scope", "mmseg"))
     _without_weights(cfg.model)
-    # MiT asks tensors for their values while it is built, which the meta device has not.
+    # They ask tensors for their values while they are built, which the meta device has not.
     backbone = cfg.model.get("backbone", {}).get("type")
-    device = "cpu" if backbone == "MixVisionTransformer" else "meta"
+    device = "cpu" if backbone in ("MixVisionTransformer", "FoundationViT") else "meta"
     with torch.device(device):
         return MODELS.build(cfg.model)
 
