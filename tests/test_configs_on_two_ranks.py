@@ -21,7 +21,7 @@ RUN = [
     path
     for path in LEAVES
     if not _SAME.search(path.stem)
-    or re.fullmatch("carla2camvid_adapt_(teacher|entropy|dann)", path.stem)
+    or re.fullmatch("carla2camvid_adapt_(teacher|entropy|dann)|gta2cityscapes_r50_ibn", path.stem)
 ]
 
 
