@@ -40,8 +40,10 @@ def plot_sweep(
                 _draw(axes, curve.at, "o-", colour, curve.title)
         if values and values[0] > 0:
             axes.set_xscale("log")
+            axes.set_xticks(values, [f"{value:g}" for value in values])
+            axes.minorticks_off()
         axes.set(title=title, xlabel=label, ylabel=score)
-        axes.grid(alpha=0.3, which="both")
+        axes.grid(alpha=0.3)
     handles: dict[str, Any] = {}
     for axes in grid:
         for handle, text in zip(*axes.get_legend_handles_labels(), strict=True):
