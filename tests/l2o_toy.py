@@ -4,8 +4,9 @@ import itertools
 
 import torch
 from mmengine.config import Config
+from mmengine.evaluator import BaseMetric
 from mmengine.model import BaseModel
-from mmengine.registry import DATASETS, MODELS
+from mmengine.registry import DATASETS, METRICS, MODELS
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
@@ -61,6 +62,31 @@ class ToyData(Dataset):
 
     def __getitem__(self, index):
         return dict(inputs=self.x[index], target=self.y[index])
+
+
+@METRICS.register_module()
+class ToyConfidence(BaseMetric):
+    """Mean probability (%) of the true class: smooth, so that it tells any two networks apart."""
+
+    def process(self, data_batch, data_samples):
+        for target, logits in zip(data_batch["target"], data_samples, strict=True):
+            self.results.append(100 * logits.softmax(0)[target].item())
+
+    def compute_metrics(self, results):
+        return dict(confidence=sum(results) / len(results))
+
+
+SCORE = dict(
+    metric="confidence",
+    evaluator=dict(type="ToyConfidence"),
+    dataloader=dict(
+        dataset=dict(type="ToyData", length=10),
+        batch_size=4,
+        num_workers=0,
+        collate_fn=dict(type="default_collate"),
+        sampler=dict(type="DefaultSampler", shuffle=False),
+    ),
+)
 
 
 def toy_config(work_dir, *, hook=None, max_iters=24, by_epoch=False, **overrides):

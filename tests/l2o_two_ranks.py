@@ -10,6 +10,8 @@ def main(rank, folder):
     from mmengine.config import Config
     from mmengine.runner import Runner
 
+    from mmasg.l2o import GroupPolicy, GroupPolicyHook, save_group_policy
+
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
         "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
@@ -43,6 +45,19 @@ def main(rank, folder):
     found["losses"] = torch.stack(found["losses"]).detach()
     found["multipliers"] = hook.rates.multipliers
     found["network"] = runner.model.module.state_dict()
+
+    policy = GroupPolicy(hidden_size=4)  # another one on each rank: the first one's decisions hold
+    torch.nn.init.normal_(policy.head.weight)
+    save_group_policy(policy, f"{folder}/group{rank}.pth")
+    group_hook = dict(type="GroupPolicyHook", policy=f"{folder}/group{rank}.pth", window=4)
+    runner = Runner.from_cfg(
+        toy_config(f"{folder}/groups", custom_hooks=[group_hook], max_iters=9, **shared)
+    )
+    runner.train()
+    group_hook = next(h for h in runner.hooks if isinstance(h, GroupPolicyHook))
+    found["group_multipliers"] = group_hook.rates.multipliers
+    found["group_facts"] = vars(group_hook.before)
+    found["group_network"] = runner.model.module.state_dict()
 
     env = toy_config(f"{folder}/env", max_iters=24)._cfg_dict.to_dict()
     config = Config(

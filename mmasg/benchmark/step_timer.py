@@ -14,7 +14,7 @@ from mmengine.optim import OptimWrapper
 from torch import nn
 
 from mmasg.consistency import ImageNetConsistencyHook
-from mmasg.l2o.layer_lr_hook import LayerLRHook
+from mmasg.l2o.windowed_rates_hook import WindowedRatesHook
 from mmasg.optim.step_rates import StepRates
 from mmasg.wrapped_model import unwrap
 
@@ -159,7 +159,7 @@ def timed_runner(runner: Any, timer: StepTimer) -> Iterator[None]:
             rates = StepRates.of(runner.optim_wrapper.optimizer)
             stack.enter_context(timer.method(rates, "change", "rates"))
         for hook in runner.hooks:
-            part = "policy" if isinstance(hook, LayerLRHook) else "other hooks"
+            part = "policy" if isinstance(hook, WindowedRatesHook) else "other hooks"
             for method in ("before_train_iter", "after_train_iter"):
                 stack.enter_context(timer.method(hook, method, part))
         yield

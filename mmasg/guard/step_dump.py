@@ -184,7 +184,7 @@ def replay_step(path: str | Path, drop_hooks: tuple[str, ...] = ()) -> dict:
             "it). Build the model yourself and take the state from "
             "mmasg.guard.step_dump.load_step_dump."
         )
-    dropped = {"LayerLRPolicyHook", "NonFiniteLossHook", "EMAHook", *drop_hooks}
+    dropped = {"LayerLRPolicyHook", "GroupPolicyHook", "NonFiniteLossHook", "EMAHook", *drop_hooks}
     hooks = [
         hook
         for hook in config.get("custom_hooks") or []

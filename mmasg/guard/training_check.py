@@ -32,8 +32,8 @@ class TrainingCheckHook(Hook):
       ``rebuild_schedule = True`` in the config (``tools/train.py --resume --rebuild-schedule``)
       its schedules and base rates replace the checkpoint's, moved forward to its iteration.
 
-    ``tools/train.py``, ``ImageNetConsistencyHook`` and ``LayerLRPolicyHook`` bring it by
-    themselves.
+    ``tools/train.py``, ``ImageNetConsistencyHook``, ``LayerLRPolicyHook`` and ``GroupPolicyHook``
+    bring it by themselves.
 
     Raises:
         ValueError: Naming the config key, both values, and the remedy.

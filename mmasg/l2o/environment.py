@@ -19,6 +19,7 @@ from mmengine.utils import import_modules_from_strings
 from mmasg.errors import wrong
 
 from .episode import EnvironmentStep, train_episode
+from .episode_draws import EpisodeDraws
 from .windows import WindowRule
 
 
@@ -26,8 +27,8 @@ class TrainingEnvironment:
     """A training run that stops after every window and waits for multipliers.
 
     Any config that trains with layer groups is an environment: its model, consistency hook, data,
-    optimizer and schedule are used as they stand, its validation is left out, and a
-    :class:`~mmasg.l2o.LayerLRPolicyHook` in it gives way.
+    optimizer and schedule are used as they stand, its validation is left out, and a policy's hook
+    in it gives way.
 
     The trainings run in a process of their own: MMEngine keeps the current logger, registries'
     scope and random generators for a whole process, and asks it for the ranks of a distributed
@@ -41,10 +42,19 @@ class TrainingEnvironment:
             the whole run. The schedule and ``step/total`` remain those of the whole run.
         overrides: Entries to change in the config, with dotted keys, as on the command line.
         last_layer: See :class:`~mmasg.l2o.LastLayer`.
+        observes: ``'layers'`` (default): what :class:`~mmasg.l2o.LSTMPolicy` sees, multipliers are
+            of the rates; ``'groups'``: what :class:`~mmasg.l2o.GroupPolicy` sees, multipliers are
+            of the relative steps.
+        score: Arguments of :class:`~mmasg.l2o.HeldOutScore`, by which the network is scored after
+            every window. Default: not scored. ``overrides`` and ``draws`` name its entries by
+            ``score.``.
+        draws: Factors of :class:`~mmasg.l2o.EpisodeDraws`: entries of the config that differ from
+            episode to episode. Default: episodes differ in their seeds alone.
+        num_threads: Of the process that trains. Default: as many as this one's.
 
     Raises:
         FileNotFoundError: No such config.
-        ValueError: ``episode_iters`` below 1, or an invalid window.
+        ValueError: ``episode_iters`` below 1, an invalid window or factor, another ``observes``.
     """
 
     def __init__(
@@ -54,7 +64,13 @@ class TrainingEnvironment:
         episode_iters: int | None = None,
         overrides: Mapping[str, Any] | None = None,
         last_layer: str | None = None,
+        observes: str = "layers",
+        score: Mapping[str, Any] | None = None,
+        draws: Sequence[Mapping[str, Any]] = (),
+        num_threads: int | None = None,
     ) -> None:
+        if observes not in ("layers", "groups"):
+            raise ValueError(wrong("observes", observes, "'layers' or 'groups'"))
         if isinstance(config, (str, Path)):
             self.config = Config.fromfile(config)
         else:
@@ -62,9 +78,13 @@ class TrainingEnvironment:
         if episode_iters is not None and episode_iters < 1:
             raise ValueError(wrong("episode_iters", episode_iters, "an integer >= 1, or None"))
         WindowRule(window)
+        if score is not None:
+            self.config.score = dict(score)
         self.config.merge_from_dict(dict(overrides or {}))
         self.episode_iters = episode_iters
-        self._arguments = (window, episode_iters, last_layer)
+        self.draws = EpisodeDraws(draws)
+        self.num_threads = num_threads
+        self._arguments = (window, episode_iters, last_layer, observes)
         self._process: _EpisodeProcess | None = None
         self._window: EnvironmentStep | None = None
 
@@ -76,10 +96,15 @@ class TrainingEnvironment:
         return list(self._window.group_names)
 
     def reset(self, seed: int) -> EnvironmentStep:
-        """Begin a new training with this seed and train its first window at multiplier 1."""
+        """Begin a new training and train its first window at multiplier 1.
+
+        Args:
+            seed: Of the training, and of what is drawn for it.
+        """
         if self._process is None:
-            self._process = _EpisodeProcess(self.config.to_dict(), *self._arguments)
-        self._window = self._process.ask(("reset", seed))
+            threads = self.num_threads or torch.get_num_threads()
+            self._process = _EpisodeProcess(threads, self.config.to_dict(), *self._arguments)
+        self._window = self._process.ask(("reset", (seed, self.draws(seed))))
         return self._window
 
     def step(self, multipliers: Sequence[float]) -> EnvironmentStep:
@@ -104,18 +129,23 @@ class TrainingEnvironment:
 
 
 def build_environments(
-    given: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    given: Mapping[str, Any] | Sequence[Mapping[str, Any]], **more: Any
 ) -> list[TrainingEnvironment]:
-    """Build the environments of ``train_cfg.environments``: one's arguments, or a list of them."""
+    """Build the environments of ``train_cfg.environments``.
+
+    Args:
+        given: One's arguments, or a list of them.
+        **more: Further arguments of all.
+    """
     if isinstance(given, Mapping):
         given = [given]
-    return [TrainingEnvironment(**arguments) for arguments in given]
+    return [TrainingEnvironment(**arguments, **more) for arguments in given]
 
 
 class _EpisodeProcess:
     """A process that trains one episode after another, and the pipe to it."""
 
-    def __init__(self, *arguments: Any) -> None:
+    def __init__(self, num_threads: int, *arguments: Any) -> None:
         known = multiprocessing.get_all_start_methods()
         context: Any = multiprocessing.get_context(
             "forkserver" if "forkserver" in known else "spawn"
@@ -127,7 +157,7 @@ class _EpisodeProcess:
         self._connection, theirs = context.Pipe()
         self._process = context.Process(
             target=_serve,
-            args=(theirs, torch.get_num_threads(), device, *arguments),
+            args=(theirs, num_threads, device, *arguments),
             name="environment",
         )
         self._process.start()
@@ -171,33 +201,38 @@ def _serve(
     window: Any,
     episode_iters: int | None,
     last_layer: str | None,
+    observes: str,
 ) -> None:
     """Train episodes as asked for, until the other end is closed."""
     torch.set_num_threads(num_threads)
     if device is not None:
         torch.cuda.set_device(device)
-    seed: int | None = None
+    asked: tuple[int, dict[str, Any]] | None = None
 
     def answer(step: EnvironmentStep) -> Sequence[float]:
-        nonlocal seed
+        nonlocal asked
         connection.send((step, None))
         if step.done:
             return ()
         request, value = connection.recv()
         if request == "reset":
-            seed = value
+            asked = value
             raise _Reset
         return value
 
     try:
         while True:
-            if seed is None:
-                _, seed = connection.recv()
-            begun, seed = seed, None
+            if asked is None:
+                _, asked = connection.recv()
+            (seed, drawn), asked = asked, None
             try:
+                drawn_config = Config(copy.deepcopy(config))
+                for key, value in drawn.items():  # one after another: a later may be within
+                    drawn_config.merge_from_dict({key: value})
                 if config.get("custom_imports"):
                     import_modules_from_strings(**config["custom_imports"])
-                train_episode(config, begun, answer, window, episode_iters, last_layer)
+                arguments = (window, episode_iters, last_layer, observes)
+                train_episode(drawn_config.to_dict(), seed, answer, *arguments)
             except _Reset:
                 continue
             except (EOFError, ConnectionError):

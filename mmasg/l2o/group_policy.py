@@ -18,6 +18,7 @@ GROUP_INPUTS = (
     "depth",
     "new",
     "log_multiplier",
+    "log_step",
     "gradient_share",
     "gradient_change",
     "gradient_agreement",
@@ -25,7 +26,7 @@ GROUP_INPUTS = (
 )
 """What is observed of every group, see :func:`mmasg.l2o.group_observation.observe_groups`."""
 
-RUN_INPUTS = ("task_loss", "task_slope", "kl", "kl_slope", "progress")
+RUN_INPUTS = ("task_loss", "task_slope", "kl", "kl_slope", "guided", "progress")
 """What is observed of the run as a whole."""
 
 
@@ -57,7 +58,7 @@ class GroupPolicy(nn.Module):
 
     Example:
         >>> policy = GroupPolicy()
-        >>> log_probs, state = policy(torch.rand(1, 6, 7), torch.rand(1, 5))
+        >>> log_probs, state = policy(torch.rand(1, 6, 8), torch.rand(1, 6))
         >>> log_probs.shape
         torch.Size([1, 6, 9])
     """
@@ -133,6 +134,18 @@ class GroupPolicy(nn.Module):
         logits = self.prior + self.head(state)
         return logits.log_softmax(-1), state
 
+    def mean_multipliers(self, log_probs: Tensor) -> list[float]:
+        """Multipliers ``factor`` to the power of each group's mean k; of the prior exactly 1.
+
+        Args:
+            log_probs: (G, 2 * steps + 1).
+        """
+        probs = log_probs.detach().cpu().double().exp()
+        # k and -k together: where both are equally likely they cancel to 0, not to a rounding.
+        lower, upper = probs[:, : self.steps].flip(1), probs[:, self.steps + 1 :]
+        means = ((upper - lower) * torch.arange(1.0, self.steps + 1)).sum(1)
+        return [self.factor**k for k in means.tolist()]
+
     @torch.no_grad()
     def act(
         self,
@@ -149,3 +162,32 @@ class GroupPolicy(nn.Module):
         device = self.head.weight.device
         log_probs, state = self(groups.to(device), run.to(device), state)
         return choose(log_probs[0].exp(), generator).tolist(), state
+
+    @torch.no_grad()
+    def decide(
+        self,
+        groups: Tensor,
+        run: Tensor,
+        state: Tensor | None,
+        mode: str = "mean",
+        generator: torch.Generator | None = None,
+    ) -> tuple[list[float], Tensor]:
+        """One decision for one run.
+
+        Args:
+            groups: (1, G, len(GROUP_INPUTS)).
+            run: (1, len(RUN_INPUTS)).
+            state: What the call before returned.
+            mode: ``'mean'`` of the distribution over k (:meth:`mean_multipliers`), ``'argmax'`` or
+                ``'sample'``.
+            generator: Of the draws.
+
+        Returns:
+            The G multipliers, and the new state.
+        """
+        if mode == "mean":
+            device = self.head.weight.device
+            log_probs, state = self(groups.to(device), run.to(device), state)
+            return self.mean_multipliers(log_probs[0]), state
+        indices, state = self.act(groups, run, state, generator if mode == "sample" else None)
+        return [self.multipliers[i] for i in indices], state

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from mmasg.checkpoint.atomic_files import save_atomically
 from mmasg.checkpoint.safe_checkpoint import load_checkpoint
 from mmasg.errors import wrong
@@ -18,6 +20,42 @@ KIND = "GroupPolicy"
 _INPUTS = dict(groups=list(GROUP_INPUTS), run=list(RUN_INPUTS))
 
 
+def build_group_policy(policy: str | Path | Mapping[str, Any] | GroupPolicy) -> GroupPolicy:
+    """Build a policy.
+
+    Args:
+        policy: What :func:`load_group_policy` takes, or ``dict(type='GroupPolicy', ...)`` with the
+            constructor's arguments for an untrained one.
+
+    Returns:
+        The policy, on the CPU and in eval mode.
+
+    Raises:
+        FileNotFoundError: Neither a packaged policy nor a file.
+        ValueError: A file that does not fit, or a dict of another type.
+        TypeError: Another kind of value, or an unknown argument.
+    """
+    if isinstance(policy, GroupPolicy):
+        return policy
+    if isinstance(policy, (str, Path)):
+        return load_group_policy(policy)
+    if not isinstance(policy, Mapping):
+        allowed = "a packaged policy's name, a file or a config dict"
+        raise TypeError(wrong("policy", policy, allowed))
+    arguments = {key: value for key, value in policy.items() if key != "type"}
+    if policy.get("type", KIND) != KIND:
+        raise ValueError(wrong("policy.type", policy["type"], repr(KIND)))
+    # Untrained policies are alike in what they decide; the same seed keeps them alike in all.
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        return GroupPolicy(**arguments).eval()
+
+
+def file_meta(policy: GroupPolicy) -> dict[str, Any]:
+    """What a policy's file says of it under ``meta``."""
+    return dict(kind=KIND, arguments=policy.arguments, inputs=_INPUTS)
+
+
 def save_group_policy(policy: GroupPolicy, path: str | Path, **meta: Any) -> None:
     """Write a policy's weights, the constructor's arguments and the names of its inputs.
 
@@ -26,7 +64,7 @@ def save_group_policy(policy: GroupPolicy, path: str | Path, **meta: Any) -> Non
         path: The file to write.
         **meta: Further plain values for ``meta``.
     """
-    meta.update(kind=KIND, arguments=policy.arguments, inputs=_INPUTS)
+    meta.update(file_meta(policy))
     weights = {name: value.cpu() for name, value in policy.state_dict().items()}
     save_atomically(dict(state_dict=weights, meta=meta), path)
 

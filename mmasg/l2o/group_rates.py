@@ -20,15 +20,16 @@ class GroupRates:
 
     Args:
         optimizer: The torch optimizer itself, not its wrapper.
+        who: Who multiplies, for the messages.
 
     Raises:
         ValueError: Groups without names, indices that do not count 0..G-1, or an ``lr_mult``
             other than 1 (the policy's multiplier takes its place).
     """
 
-    def __init__(self, optimizer: Optimizer) -> None:
+    def __init__(self, optimizer: Optimizer, who: str = "LayerLRPolicyHook") -> None:
         self.optimizer = optimizer
-        self.names = group_names(optimizer, "LayerLRPolicyHook")
+        self.names = group_names(optimizer, who)
         self.multipliers: list[float] = [1.0] * len(self.names)
 
     @property

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from .environment import TrainingEnvironment
+from .episode import EnvironmentStep
+from .episode_pool import Controller, EpisodeJob, EpisodePool
+from .group_policy import GroupPolicy
+from .observation import SCALARS
 from .policy import LSTMPolicy
-from .rewards import earned
+from .rewards import episode_rewards
 
-#: A controller maps an observation (1, 5 + G) to G multipliers; a maker starts one anew.
-Controller = Callable[[Tensor], list[float]]
+#: A maker starts a controller anew, for one episode.
 ControllerMaker = Callable[[torch.Generator], Controller]
 
 #: Added to the seeds: a policy's training counts its episodes' seeds from its own seed + 1.
@@ -27,7 +29,7 @@ def sampled(policy: LSTMPolicy) -> ControllerMaker:
     def make(generator: torch.Generator) -> Controller:
         state = None
 
-        def act(observation: Tensor) -> list[float]:
+        def act(observation: Any) -> list[float]:
             nonlocal state
             actions, state = policy.act(observation, state, generator)
             return [policy.multipliers[i] for i in actions]
@@ -37,12 +39,30 @@ def sampled(policy: LSTMPolicy) -> ControllerMaker:
     return make
 
 
-def uniform(num_groups: int, multipliers: Sequence[float]) -> ControllerMaker:
+def decided(policy: GroupPolicy, mode: str = "mean") -> ControllerMaker:
+    """Ask a policy of all groups, as :class:`~mmasg.l2o.GroupPolicyHook` does."""
+
+    def make(generator: torch.Generator) -> Controller:
+        state = None
+
+        def act(observation: Any) -> list[float]:
+            nonlocal state
+            groups, run = observation
+            multipliers, state = policy.decide(groups, run, state, mode, generator)
+            return multipliers
+
+        return act
+
+    return make
+
+
+def uniform(multipliers: Sequence[float]) -> ControllerMaker:
     """Draw every group's multiplier anew for each window."""
 
     def make(generator: torch.Generator) -> Controller:
-        def act(observation: Tensor) -> list[float]:
-            draws = torch.randint(len(multipliers), (num_groups,), generator=generator)
+        def act(observation: Any) -> list[float]:
+            count = num_groups(observation)
+            draws = torch.randint(len(multipliers), (count,), generator=generator)
             return [multipliers[i] for i in draws.tolist()]
 
         return act
@@ -50,82 +70,124 @@ def uniform(num_groups: int, multipliers: Sequence[float]) -> ControllerMaker:
     return make
 
 
-def constant(multipliers: Sequence[float]) -> ControllerMaker:
-    """Always the same multipliers, one per group."""
-    return lambda generator: lambda observation: list(multipliers)
+def constant(body: float, head: float | None = None) -> ControllerMaker:
+    """Always the same multiplier, with another one for the last group where ``head`` is given."""
+
+    def act(observation: Any) -> list[float]:
+        count = num_groups(observation)
+        return [body] * (count - 1) + [body if head is None else head]
+
+    return lambda generator: act
 
 
-def run_episode(
-    environment: TrainingEnvironment, controller: Controller, seed: int
-) -> tuple[list[float], bool]:
-    """The windows' mean task losses of one episode, and whether it diverged."""
-    window = environment.reset(seed)
-    losses = [window.task_loss]
-    while not window.done:
-        window = environment.step(controller(window.observation))
-        losses.append(window.task_loss)
-    return losses, window.diverged
+def num_groups(observation: Any) -> int:
+    """Number of layer groups of which an environment shows something."""
+    if isinstance(observation, tuple):
+        return observation[0].shape[1]
+    return observation.shape[1] - len(SCALARS)
 
 
-def mean_reward(losses: Sequence[float], diverged: bool, reward: Any) -> float:
+def mean_reward(windows: Sequence[EnvironmentStep], reward: Any) -> float:
     """Mean reward of an episode's decisions, as a policy's training logs it."""
-    last = len(losses) - 1
-    return statistics.fmean(
-        earned(reward, losses[i - 1], losses[i], diverged and i == last)
-        for i in range(1, len(losses))
-    )
+    return statistics.fmean(episode_rewards(reward, windows))
 
 
 def evaluate(
-    environments: Sequence[TrainingEnvironment],
+    pool: EpisodePool,
     controllers: Mapping[str, ControllerMaker],
     reward: Any,
     episodes: int,
     seed: int = 0,
-    on_episode: Callable[[int, str, list[float]], None] = lambda number, name, losses: None,
+    on_episode: Callable[[int, str, list[float]], None] = lambda number, name, values: None,
 ) -> dict[str, Any]:
     """Run every controller on the same held-out episodes.
 
     Args:
-        environments: Taken in turn.
+        pool: Runs them.
         controllers: By name; the others' rewards are compared with the first one's.
         reward: A reward, see :mod:`mmasg.l2o.rewards`.
         episodes: Number of episodes.
         seed: Shifts the held-out seeds.
-        on_episode: Called after each with its number, the controller's name and the losses.
+        on_episode: Called after each with its number, the controller's name and the windows'
+            scores, or losses where the environment has no score.
 
     Returns:
-        ``losses``: for each controller those of each episode's windows. ``summary``: for each the
-        mean over episodes, and its standard error, of the mean ``reward`` of the decisions, of the
-        ``mean_loss`` of the windows after the first one (which is at multiplier 1 for all) and of
-        the last window's ``last_loss``; and of ``advantage``, the first controller's reward minus
-        this one's, taken episode by episode.
+        ``losses`` (and ``scores`` where there are): for each controller those of each episode's
+        windows. ``summary``: for each the mean over episodes, and its standard error, of the mean
+        ``reward`` of the decisions, of the ``mean_loss`` of the windows after the first one (which
+        is at multiplier 1 for all), of the last window's ``last_loss`` and ``last_score``, and of
+        ``advantage``, the first controller's reward minus this one's, taken episode by episode;
+        ``interval`` is the latter's 95% confidence interval.
     """
-    losses: dict[str, list[list[float]]] = {name: [] for name in controllers}
-    rewards: dict[str, list[float]] = {name: [] for name in controllers}
-    for episode in range(episodes):
-        for name, make in controllers.items():
-            number = HELD_OUT + seed + episode
-            environment = environments[episode % len(environments)]
-            generator = torch.Generator().manual_seed(number)
-            found, diverged = run_episode(environment, make(generator), number)
-            losses[name].append(found)
-            rewards[name].append(mean_reward(found, diverged, reward))
-            on_episode(episode, name, found)
-    first = next(iter(rewards.values()))
-    summary = {
-        name: dict(
-            reward=_mean_and_error(own),
-            advantage=_mean_and_error([a - b for a, b in zip(first, own, strict=True)]),
-            mean_loss=_mean_and_error([statistics.fmean(run[1:]) for run in losses[name]]),
-            last_loss=_mean_and_error([run[-1] for run in losses[name]]),
+    numbers = [HELD_OUT + seed + episode for episode in range(episodes)]
+    order = [(episode, name) for episode in range(episodes) for name in controllers]
+    jobs = [
+        EpisodeJob(
+            numbers[episode], controllers[name](torch.Generator().manual_seed(numbers[episode]))
         )
-        for name, own in rewards.items()
-    }
-    return dict(episodes=episodes, summary=summary, losses=losses)
+        for episode, name in order
+    ]
+    losses: dict[str, list[list[float]]] = {name: [] for name in controllers}
+    scores: dict[str, list[list[float]]] = {name: [] for name in controllers}
+    rewards: dict[str, list[float]] = {name: [] for name in controllers}
+    for (episode, name), windows in zip(order, pool.map(jobs), strict=True):
+        losses[name].append([window.task_loss for window in windows])
+        rewards[name].append(mean_reward(windows, reward))
+        scored = [window.score for window in windows if window.score is not None]
+        if scored:
+            scores[name].append(scored)
+        on_episode(episode, name, scored or losses[name][-1])
+    first = next(iter(rewards.values()))
+    summary = {}
+    for name, own in rewards.items():
+        advantages = [a - b for a, b in zip(first, own, strict=True)]
+        row: dict[str, Any] = dict(
+            reward=mean_and_error(own),
+            advantage=mean_and_error(advantages),
+            interval=interval(advantages),
+            mean_loss=mean_and_error([statistics.fmean(run[1:]) for run in losses[name]]),
+            last_loss=mean_and_error([run[-1] for run in losses[name]]),
+        )
+        if scores[name]:
+            row["last_score"] = mean_and_error([run[-1] for run in scores[name]])
+        summary[name] = row
+    found = dict(episodes=episodes, summary=summary, losses=losses)
+    return {**found, "scores": scores} if any(scores.values()) else found
 
 
-def _mean_and_error(values: Sequence[float]) -> tuple[float, float]:
+def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
     """Mean, and its standard error (NaN for a single value)."""
     error = statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else float("nan")
     return statistics.fmean(values), error
+
+
+def interval(values: Sequence[float], level: float = 0.95) -> tuple[float, float]:
+    """Confidence interval of the mean by Student's t (NaN for a single value)."""
+    mean, error = mean_and_error(values)
+    if len(values) < 2:
+        return float("nan"), float("nan")
+    width = t_quantile((1 + level) / 2, len(values) - 1) * error
+    return mean - width, mean + width
+
+
+def t_quantile(p: float, freedom: int) -> float:
+    """Quantile of Student's t, by Cornish and Fisher's expansion around the normal's.
+
+    Good to 0.2% from 3 degrees of freedom on (Abramowitz and Stegun, 26.7.5).
+
+    Args:
+        p: Between 0 and 1.
+        freedom: Degrees of freedom, 1 at least.
+    """
+    if freedom == 1:
+        return math.tan(math.pi * (p - 0.5))
+    if freedom == 2:
+        return (2 * p - 1) / math.sqrt(2 * p * (1 - p))
+    z = statistics.NormalDist().inv_cdf(p)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + sum(term / freedom ** (i + 1) for i, term in enumerate(terms))

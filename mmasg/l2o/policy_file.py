@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from mmengine.logging import print_log
 from mmengine.registry import MODELS
+from torch import nn
 
 from mmasg.checkpoint.atomic_files import save_atomically
 from mmasg.checkpoint.safe_checkpoint import load_checkpoint
@@ -88,11 +89,15 @@ def policy_facts(config: Any, policy: LSTMPolicy) -> dict[str, Any]:
         ``carry_state`` and ``weights`` (``'new'``, or twelve hexadecimal digits).
     """
     new = isinstance(config, Mapping) and config.get("checkpoint") is None
+    return dict(carry_state=policy.carry_state, weights="new" if new else weights_digest(policy))
+
+
+def weights_digest(policy: nn.Module) -> str:
+    """Twelve hexadecimal digits that tell a policy's weights from others."""
     digest = hashlib.sha256()
     for name, value in sorted(policy.state_dict().items()):
         digest.update(name.encode() + value.cpu().contiguous().numpy().tobytes())
-    weights = "new" if new else digest.hexdigest()[:12]
-    return dict(carry_state=policy.carry_state, weights=weights)
+    return digest.hexdigest()[:12]
 
 
 def policy_path(name: str | Path) -> Path:
@@ -143,7 +148,8 @@ def load_policy_file(name: str | Path) -> tuple[dict[str, torch.Tensor], dict[st
     meta = content.get("meta") if weights is not content else None
     meta = meta if isinstance(meta, Mapping) else {}
     if meta.get("kind", "LSTMPolicy") != "LSTMPolicy":
-        raise ValueError(wrong(f"policy: {path}: meta.kind", meta["kind"], "'LSTMPolicy'"))
+        remedy = "GroupPolicyHook(policy=...) takes a file of a GroupPolicy."
+        raise ValueError(wrong(f"policy: {path}: meta.kind", meta["kind"], "'LSTMPolicy'", remedy))
     if is_reference_policy(weights):
         raise ValueError(
             f"policy: {path} is a released policy with its own names. Convert it first: "

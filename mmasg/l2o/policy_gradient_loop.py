@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
 from mmengine.dist import all_gather_object, get_rank, get_world_size
 from mmengine.hooks import Hook
 from mmengine.registry import LOOPS
-from mmengine.runner import IterBasedTrainLoop, Runner
-from torch.utils.data import DataLoader, Dataset
+from mmengine.runner import Runner
 
-from mmasg.checkpoint import PlainCheckpointHook
 from mmasg.errors import wrong
 from mmasg.wrapped_model import unwrap
 
 from .baselines import MovingAverageBaseline
 from .environment import build_environments
+from .policy_loop import PolicyLoop
 from .reinforce_policy import ReinforcePolicy
 from .rewards import build_reward
 from .rollouts import RolloutCollector
@@ -26,7 +25,7 @@ _STATE_KEY = "policy_gradient_loop"
 
 
 @LOOPS.register_module()
-class PolicyGradientLoop(IterBasedTrainLoop):
+class PolicyGradientLoop(PolicyLoop):
     """Train a policy on trainings (ASG, section 3.2; reward and options are this project's).
 
     The runner's model is the policy (``ReinforcePolicy``). One iteration of this loop is a rollout
@@ -80,9 +79,9 @@ class PolicyGradientLoop(IterBasedTrainLoop):
         entropy_weight: float = 0.0,
         value_weight: float = 0.5,
     ) -> None:
-        for name, count in (("max_iters", max_iters), ("rollout_length", rollout_length)):
-            if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-                raise ValueError(wrong(f"train_cfg.{name}", count, "an integer >= 1"))
+        whole = isinstance(rollout_length, int) and not isinstance(rollout_length, bool)
+        if not whole or rollout_length < 1:
+            raise ValueError(wrong("train_cfg.rollout_length", rollout_length, "an integer >= 1"))
         if not 0 <= gamma <= 1:
             raise ValueError(wrong("train_cfg.gamma", gamma, "a number from 0 to 1"))
         if isinstance(baseline, str) and baseline != "value":
@@ -96,7 +95,7 @@ class PolicyGradientLoop(IterBasedTrainLoop):
             raise TypeError(wrong("model", type(policy).__name__, allowed))
         if not environments:
             raise ValueError(wrong("train_cfg.environments", environments, "at least one"))
-        super().__init__(runner, DataLoader(_Updates(max_iters)), max_iters)
+        super().__init__(runner, max_iters)
         built: MovingAverageBaseline | str | None
         if isinstance(baseline, Mapping):
             built = MovingAverageBaseline(**{k: v for k, v in baseline.items() if k != "type"})
@@ -120,29 +119,17 @@ class PolicyGradientLoop(IterBasedTrainLoop):
         self.resumed: list[dict[str, Any]] = []
         # Before the hook that saves (VERY_LOW).
         runner.register_hook(_CollectorStateHook(self), priority="LOW")
-        # A policy's checkpoints are policy files: read without running code.
-        runner.register_hook(PlainCheckpointHook())
 
     def run(self) -> torch.nn.Module:
         """Train the policy."""
         if self._iter > 0 and self.resumed:
             self._go_on(self.resumed)
         self.resumed = []
-        try:
-            return super().run()
-        finally:
-            self.collector.close()
+        return super().run()
 
-    def run_iter(self, data_batch: Any) -> None:
-        """One rollout, and the update from it."""
-        self.runner.call_hook("before_train_iter", batch_idx=self._iter, data_batch=None)
-        rollout, measured = self.collect()
-        outputs = self.runner.model.train_step(rollout, optim_wrapper=self.runner.optim_wrapper)
-        outputs.update(measured)
-        self.runner.call_hook(
-            "after_train_iter", batch_idx=self._iter, data_batch=None, outputs=outputs
-        )
-        self._iter += 1
+    def close(self) -> None:
+        """Let the environments' processes go."""
+        self.collector.close()
 
     def collect(self) -> tuple[dict[str, Any], dict[str, float]]:
         """Act for one rollout: what ``ReinforcePolicy.loss`` takes, and values for the log."""
@@ -164,29 +151,10 @@ class PolicyGradientLoop(IterBasedTrainLoop):
         collector.episode = -(-episodes // collector.world_size)
 
     def _log_episode(self, summary: dict[str, float]) -> None:
-        self.runner.visualizer.add_scalars(
-            {f"episode/{key}": value for key, value in summary.items()},
-            step=self._iter + 1,
-            file_path=f"{self.runner.timestamp}.json",
-        )
+        self.log_values("episode", summary)
         self.runner.logger.info(
             "Episode " + ", ".join(f"{key} {value:.5g}" for key, value in summary.items())
         )
-
-
-class _Updates(Dataset):
-    """Stands for the data: the loop's base counts in it, and hooks ask for its length."""
-
-    metainfo: ClassVar[dict[str, Any]] = {}
-
-    def __init__(self, number: int) -> None:
-        self._number = number
-
-    def __len__(self) -> int:
-        return self._number
-
-    def __getitem__(self, index: int) -> int:
-        return index
 
 
 class _CollectorStateHook(Hook):

@@ -96,7 +96,7 @@ class RolloutCollector:
             after = self._train_window([self.policy.multipliers[i] for i in action])
             observations.append(before.observation)
             actions.append(action)
-            rewards.append(earned(self.reward, before.task_loss, after.task_loss, after.diverged))
+            rewards.append(earned(self.reward, before, after))
         rollout: dict[str, Any] = dict(
             observation=torch.cat(observations),
             actions=torch.tensor(actions),

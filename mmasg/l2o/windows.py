@@ -12,7 +12,10 @@ _PAPER: dict[str, dict[str, int]] = {
     "visda": dict(min_iters=10, iters_per_epoch=4763),
     "gta5": dict(min_iters=20, iters_per_epoch=2000),
 }
-_ALLOWED = "an integer >= 1, dict(min_iters=20, growth=20, iters_per_epoch=2000), 'visda' or 'gta5'"
+_ALLOWED = (
+    "an integer >= 1, dict(windows=10), dict(min_iters=20, growth=20, iters_per_epoch=2000), "
+    "'visda' or 'gta5'"
+)
 _KEYS = ("min_iters", "growth", "iters_per_epoch")
 
 
@@ -25,11 +28,13 @@ class WindowRule:
     later one. The very first has ``min(min_iters, E)``.
 
     Args:
-        window: An integer for a fixed length, which then ignores epochs; a dict of ``min_iters``,
-            ``growth`` (default 20) and ``iters_per_epoch``; ``'visda'`` or ``'gta5'`` for the
-            paper's (10 or 20 iterations at least, growth 20; 4,763 or 2,000 iterations per epoch
-            where the training loop has no epochs). ``iters_per_epoch`` may be left out: a loop
-            with epochs knows their length, and a loop without is one epoch as a whole.
+        window: An integer for a fixed length, which then ignores epochs; ``dict(windows=10)`` for
+            so many windows of one length in the whole run, however long it is; a dict of
+            ``min_iters``, ``growth`` (default 20) and ``iters_per_epoch``; ``'visda'`` or
+            ``'gta5'`` for the paper's (10 or 20 iterations at least, growth 20; 4,763 or 2,000
+            iterations per epoch where the training loop has no epochs). ``iters_per_epoch`` may be
+            left out: a loop with epochs knows their length, and a loop without is one epoch as a
+            whole.
 
     Raises:
         ValueError: A length or number below 1, or an unknown name or key.
@@ -38,6 +43,7 @@ class WindowRule:
 
     def __init__(self, window: int | str | Mapping[str, Any]) -> None:
         self.fixed: int | None = None
+        self.windows: int | None = None
         self.min_iters = self.growth = 0
         self.iters_per_epoch: int | None = None
         self._paper_iters: int | None = None
@@ -51,6 +57,9 @@ class WindowRule:
         if isinstance(window, int):
             self.fixed = _at_least_one("window", window)
             return
+        if set(window) == {"windows"}:
+            self.windows = _at_least_one("window.windows", window["windows"])
+            return
         if set(window) - set(_KEYS) or "min_iters" not in window:
             raise ValueError(wrong("window", dict(window), _ALLOWED))
         self.min_iters = _at_least_one("window.min_iters", window["min_iters"])
@@ -60,7 +69,9 @@ class WindowRule:
             self.iters_per_epoch = _at_least_one("window.iters_per_epoch", given)
 
     def settings(self) -> dict[str, int | None]:
-        """What was asked for, before :meth:`bind`: a run resumes with the same only."""
+        """What was asked for: a run resumes with the same only."""
+        if self.windows is not None:
+            return dict(windows=self.windows)
         if self.fixed is not None:
             return dict(length=self.fixed)
         epoch = self.iters_per_epoch or self._paper_iters
@@ -78,6 +89,9 @@ class WindowRule:
             ValueError: The rule was given another length than the loop's epochs have.
         """
         if self.fixed is not None:
+            return
+        if self.windows is not None:
+            self.fixed = -(-max_iters // self.windows)
             return
         if loop_iters_per_epoch and self.iters_per_epoch not in (None, loop_iters_per_epoch):
             allowed = f"{loop_iters_per_epoch}, the length of the training loop's epochs"

@@ -96,8 +96,10 @@ class RelativeStepHook(Hook):
             allowed = "'all' or 'matrices'"
             raise ValueError(wrong("RelativeStepHook.norm_over", norm_over, allowed))
         self.norm_over = norm_over
-        #: Each group's fraction in the step just done, and the rate that gave it.
+        #: Each group's fraction in the step just done, the norm that it is a fraction of, and the
+        #: rate that gave it.
         self.fractions: dict[str, float] = {}
+        self.weight_norms: dict[str, float] = {}
         self.rates: dict[str, float] = {}
         self._rho: dict[str, float] = {}
         self._measured: dict[str, float] = {}
@@ -231,6 +233,7 @@ class RelativeStepHook(Hook):
                 params = trained[name]
                 self._before[name] = (params, [p.detach().clone() for p in params], wanted)
             self.fractions[name], self.rates[name] = fraction, rate
+            self.weight_norms[name] = weights[i]
             for entry in entries:
                 entry["lr"] = rate
 

@@ -13,18 +13,25 @@ def plot_multipliers(work_dirs: Mapping[str, str | Path], out: str | Path) -> No
     """Draw the multiplier of every layer group: time to the right, a row a group.
 
     Args:
-        work_dirs: ``{title: work dir}`` of trainings with ``LayerLRPolicyHook``, a panel each.
+        work_dirs: ``{title: work dir}`` of trainings with ``LayerLRPolicyHook`` or
+            ``GroupPolicyHook``, a panel each.
         out: The PNG file.
 
     Raises:
         FileNotFoundError: A work dir without log.
         ValueError: A log without multipliers.
     """
+    from matplotlib.colors import LogNorm, Normalize
+
     runs = {title: read_multipliers(folder) for title, folder in work_dirs.items()}
     rows = sum(len(next(iter(steps.values()))) for steps in runs.values())
     figure = new_figure((9, 0.32 * rows + 1.2 * len(runs)))
     panels = figure.subplots(len(runs), squeeze=False, sharex=True)
-    top = max(value for steps in runs.values() for row in steps.values() for value in row.values())
+    values = [v for steps in runs.values() for row in steps.values() for v in row.values()]
+    norm: Normalize = Normalize(0.0, max(1.0, *values))
+    if max(values) > 1 and min(values) > 0:  # around the fixed rule rather than below a base rate
+        far = max(max(values), 1 / min(values))
+        norm = LogNorm(1 / far, far)
     for axes, (title, steps) in zip(panels[:, 0], runs.items(), strict=True):
         names = list(next(iter(steps.values())))
         # Each row of the log holds from its step to the next one.
@@ -35,12 +42,11 @@ def plot_multipliers(work_dirs: Mapping[str, str | Path], out: str | Path) -> No
             list(range(len(names) + 1)),
             [[steps[step][name] for step in edges[:-1]] for name in names],
             cmap="viridis",
-            vmin=0.0,
-            vmax=max(1.0, top),
+            norm=norm,
         )
         axes.set_yticks([i + 0.5 for i in range(len(names))], names)
         axes.invert_yaxis()
         axes.set_title(title)
     panels[-1, 0].set_xlabel("iteration")
-    figure.colorbar(mesh, ax=panels[:, 0].tolist(), label="multiplier of the learning rate")
+    figure.colorbar(mesh, ax=panels[:, 0].tolist(), label="multiplier")
     save(figure, out, dpi=120)

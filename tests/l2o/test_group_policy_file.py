@@ -19,7 +19,7 @@ def test_there_and_back(saved):
     policy, path = saved
     loaded = load_group_policy(path)
     assert loaded.arguments == policy.arguments and not loaded.training
-    groups, run = torch.randn(2, 3, 7), torch.randn(2, 5)
+    groups, run = torch.randn(2, 3, 8), torch.randn(2, 6)
     assert torch.equal(loaded(groups, run)[0], policy(groups, run)[0])
     content = torch.load(path, weights_only=True)
     assert content["meta"]["note"] == "tiny" and "prior" not in content["state_dict"]
@@ -53,7 +53,7 @@ def edited(content, **changes):
             lambda c: edited(c, meta__arguments=dict(hidden_size=10**9)),
             "hidden_size: got 1000000000",
         ),
-        (lambda c: edited(c, meta__arguments=dict(steps=3)), "encoder.weight: got .6, 12."),
+        (lambda c: edited(c, meta__arguments=dict(steps=3)), "encoder.weight: got .6, 14."),
         (lambda c: edited(c, state_dict__x=torch.ones(1)), "no GroupPolicy: .*unexpected x"),
         (lambda c: edited(c, **{"state_dict__head.bias": "a"}), "head.bias: got 'str'"),
         (

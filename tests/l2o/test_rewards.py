@@ -4,7 +4,8 @@ import pytest
 import torch
 from mmengine.registry import TASK_UTILS
 
-from mmasg.l2o import MovingAverageBaseline
+from mmasg.l2o import EnvironmentStep, MovingAverageBaseline
+from mmasg.l2o.rewards import episode_rewards
 
 
 def build(kind, **kwargs):
@@ -22,6 +23,25 @@ def test_rewards():
 def test_nothing_is_lower_than_lowest(kind):
     reward = build(kind)
     assert reward.lowest <= min(reward(a, b) for a in (0.0, 1e9) for b in (0.0, 3.0, 1e9))
+
+
+def windows(scores, diverged=False):
+    steps = [EnvironmentStep(None, 1.0, False, False, score=score) for score in scores]
+    if diverged:
+        steps.append(EnvironmentStep(None, float("nan"), True, True))
+    return steps
+
+
+def test_scores_are_rewarded_window_by_window_and_at_the_end():
+    reward = build("ScoreReward", end_weight=2.0)
+    assert episode_rewards(reward, windows([5.0, 8.0, 6.0, 10.0])) == [3.0, -2.0, 4.0 + 2 * 5.0]
+    assert episode_rewards(reward, windows([5.0, 8.0], True)) == [3.0, -50.0 + 2 * -50.0]
+    assert episode_rewards(reward, windows([5.0])) == []
+    assert episode_rewards(build("NegativeLossReward"), windows([None, None])) == [-1.0]
+    with pytest.raises(ValueError, match="got 'ScoreReward'; allowed: a reward of the task loss"):
+        episode_rewards(reward, windows([None, None]))
+    with pytest.raises(ValueError, match="reward.end_weight: got -1"):
+        build("ScoreReward", end_weight=-1)
 
 
 def test_bad_bound():

@@ -48,6 +48,15 @@ def test_ranks_act_alike_on_the_mean_observation(ranks):
         torch.testing.assert_close(a, losses[4 * window : 4 * window + 4].mean(0))
 
 
+def test_ranks_take_the_first_one_s_decisions_about_groups(ranks):
+    first, second = ranks
+    assert first["group_multipliers"] == second["group_multipliers"] != [1.0] * 3
+    assert first["group_facts"] == second["group_facts"]
+    assert first["group_facts"]["task_kl_agreements"] is not None
+    for name, value in first["group_network"].items():
+        assert torch.equal(value, second["group_network"][name]), name
+
+
 def test_each_rank_has_its_environment_and_gradients_are_averaged(ranks):
     first, second = ranks
     assert not torch.equal(

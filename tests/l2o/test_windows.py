@@ -73,3 +73,17 @@ def test_who_knows_the_epochs_length():
 def test_bad_windows(window, error, match):
     with pytest.raises(error, match=match):
         WindowRule(window)
+
+
+@pytest.mark.parametrize("iters, length, count", [(240, 24, 10), (61, 7, 9), (100_000, 10_000, 10)])
+def test_so_many_windows_in_a_run(iters, length, count):
+    rule = WindowRule(dict(windows=10))
+    assert rule.settings() == dict(windows=10)
+    rule.bind(None, iters)
+    done = lengths = 0
+    while done < iters:
+        assert rule.length(done) == length
+        done, lengths = done + length, lengths + 1
+    assert lengths == count and rule.settings() == dict(windows=10)
+    with pytest.raises(ValueError, match="window.windows: got 0; allowed: an integer >= 1"):
+        WindowRule(dict(windows=0))

@@ -7,8 +7,8 @@ from load_tool import load_tool
 from mmengine.config import Config
 from PIL import Image
 
-from mmasg.l2o import LSTMPolicy, NegativeLossReward
-from mmasg.l2o.policy_evaluation import mean_reward
+from mmasg.l2o import EnvironmentStep, LSTMPolicy, NegativeLossReward
+from mmasg.l2o.policy_evaluation import interval, mean_reward, t_quantile
 
 
 def test_controllers_see_the_same_episodes(tmp_path, capsys):
@@ -46,7 +46,9 @@ def test_controllers_see_the_same_episodes(tmp_path, capsys):
     first = next(iter(result["summary"].values()))
     assert first["advantage"] == [0.0, 0.0]
     assert row["advantage"][0] == pytest.approx(first["reward"][0] - row["reward"][0])
-    assert "| constant 0 |" in capsys.readouterr().out
+    output = capsys.readouterr().out
+    assert "| constant 0 |" in output
+    assert "over constant 0: " in output and "95% interval" in output
 
 
 def test_what_is_no_evaluation(tmp_path):
@@ -60,8 +62,18 @@ def test_what_is_no_evaluation(tmp_path):
 
 def test_a_diverged_episode_earns_the_lowest():
     reward = NegativeLossReward(bound=9.0)
-    assert mean_reward([3.0, 2.0, 1.0], False, reward) == -1.5
-    assert mean_reward([3.0, 2.0, float("nan")], True, reward) == -5.5
+    windows = [EnvironmentStep(None, loss, False, False) for loss in (3.0, 2.0, 1.0)]
+    assert mean_reward(windows, reward) == -1.5
+    windows[-1] = EnvironmentStep(None, float("nan"), True, True)
+    assert mean_reward(windows, reward) == -5.5
+
+
+def test_intervals_are_student_s():
+    # 0.975 quantiles of Student's t, as tables have them.
+    for freedom, value in {1: 12.706, 2: 4.303, 3: 3.182, 11: 2.201, 29: 2.045}.items():
+        assert t_quantile(0.975, freedom) == pytest.approx(value, rel=2e-3)
+    low, high = interval([1.0, 2.0, 3.0])
+    assert (low + high) / 2 == 2 and high - 2 == pytest.approx(4.303 / 3**0.5, rel=1e-3)
 
 
 def test_rewards_of_a_training_as_table_and_picture(tmp_path, capsys):
