@@ -10,6 +10,7 @@ from mmengine.registry import HOOKS
 from torch import nn
 
 from mmasg.errors import first_of
+from mmasg.l2o.group_policy_hook import GroupPolicyHook
 from mmasg.l2o.observation import SCALARS
 from mmasg.l2o.policy_hook import LayerLRPolicyHook
 from mmasg.optim.group_assignment import assign
@@ -19,6 +20,7 @@ from .additions import CONSTRUCTOR, hooks_of
 from .findings import Part
 
 _KIND = "LayerLRPolicyHook"
+_OF_ALL = "GroupPolicyHook"
 
 
 def examine_policy(cfg: Config, model: nn.Module) -> Part:
@@ -34,19 +36,22 @@ def examine_policy(cfg: Config, model: nn.Module) -> Part:
             f"a policy would see {len(SCALARS) + len(names)} numbers: {', '.join(SCALARS)}, and "
             f"the multiplier of {', '.join(names)}"
         )
-        hooks = hooks_of(cfg, _KIND)
+        hooks = [*hooks_of(cfg, _KIND), *hooks_of(cfg, _OF_ALL)]
         if not hooks:
             part.facts.append(f"the config has no {_KIND}: every group keeps its rate")
             return part
-        hook: LayerLRPolicyHook = HOOKS.build(copy.deepcopy(dict(hooks[0])))
-        part.facts.append(f"mode '{hook.mode}', multipliers {first_of(hook.multipliers, 12)}")
+        hook = HOOKS.build(copy.deepcopy(dict(hooks[0])))
+        choices = hook.policy if isinstance(hook, GroupPolicyHook) else hook
+        part.facts.append(f"mode '{hook.mode}', multipliers {first_of(choices.multipliers, 12)}")
         held = [group.name for group in groups if group.lr_mult != 1]
         if held:
             part.errors.append(
                 f"optim_wrapper.paramwise_cfg: lr_mult of {first_of(held)} is not 1, and the "
                 "policy sets the rates. Leave lr_mult out"
             )
-        if hook.policy is not None and hook.policy.num_groups != len(groups):
+        if isinstance(hook, GroupPolicyHook):
+            part.facts.append(f"{_OF_ALL}: multipliers are of the relative steps, for all groups")
+        elif hook.policy is not None and hook.policy.num_groups != len(groups):
             part.errors.append(
                 f"{_KIND}.policy: it was trained for {hook.policy.num_groups} layer groups, the "
                 f"config has {len(groups)} ({', '.join(names)}). Group the layers so, or train a "
@@ -68,7 +73,7 @@ def _groups(cfg: Config, model: nn.Module) -> list[LayerGroup]:
     return groups
 
 
-def _decisions(cfg: Config, hook: LayerLRPolicyHook) -> str:
+def _decisions(cfg: Config, hook: LayerLRPolicyHook | GroupPolicyHook) -> str:
     max_iters = (cfg.get("train_cfg") or {}).get("max_iters")
     if max_iters is None:
         return f"windows: {hook.window.settings()}, in a run by epochs"

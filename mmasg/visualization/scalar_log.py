@@ -24,8 +24,8 @@ def read_multipliers(work_dir: str | Path) -> dict[int, dict[str, float]]:
     """Return the layer groups' multipliers in force after each logged step, by step.
 
     Args:
-        work_dir: Work dir of a training with ``LayerLRPolicyHook``. Of a resumed run's logs the
-            later one wins where they overlap.
+        work_dir: Work dir of a training with ``LayerLRPolicyHook`` or ``GroupPolicyHook``. Of a
+            resumed run's logs the later one wins where they overlap.
 
     Raises:
         FileNotFoundError: The folder holds no log.
