@@ -27,8 +27,9 @@ from .rewards import ExpLossReward, LossDecreaseReward, NegativeLossReward, Scor
 from .trainable_group_policy import TrainableGroupPolicy
 from .windows import WindowRule
 
-# Registered here, so that the policy's file stays pure PyTorch.
+# Registered here, so that the policies' files stay pure PyTorch.
 MODELS.register_module(module=LSTMPolicy)
+MODELS.register_module(module=GroupPolicy)
 
 __all__ = [
     "DEFAULT_MULTIPLIERS",
