@@ -51,7 +51,7 @@ def main(rank, folder):
     save_group_policy(policy, f"{folder}/group{rank}.pth")
     group_hook = dict(type="GroupPolicyHook", policy=f"{folder}/group{rank}.pth", window=4)
     runner = Runner.from_cfg(
-        toy_config(f"{folder}/groups", custom_hooks=[group_hook], max_iters=9, **shared)
+        toy_config(f"{folder}/groups", custom_hooks=[group_hook], max_iters=8, **shared)
     )
     runner.train()
     group_hook = next(h for h in runner.hooks if isinstance(h, GroupPolicyHook))
