@@ -4,6 +4,7 @@ import json
 
 import pytest
 import street_files
+import torch
 from load_tool import load_tool
 from mmengine.config import Config
 
@@ -92,7 +93,8 @@ def test_tunes_compares_and_goes_on(config, tmp_path, capsys):
     output = capsys.readouterr().out
     assert output.count("update ") == 1 and "left" in output  # one at least, whatever it takes
     policy = load_group_policy(folder / "policy.pth")
-    assert policy.head.weight.any()
+    meta = torch.load(folder / "policy.pth", weights_only=True)["meta"]
+    assert meta["updates"] == 1 and meta["trained_on"] == "tiny.py"
     result = json.loads((folder / "comparison.json").read_text())
     assert list(result["summary"]) == ["policy", "fixed rule"] and result["episodes"] == 2
     low, high = result["summary"]["fixed rule"]["interval"]
