@@ -1,7 +1,6 @@
 # CARLA -> CamVid with relative steps and L2-SP, weight decay towards the ImageNet weights: the
 # plain rival of the consistency loss.
 _base_ = "./carla2camvid_relative.py"
-model = dict(backbone=dict(train_conv_head=True))  # the consistency loss reaches it
 custom_hooks = [
     dict(type="ChannelsLastHook"),
     dict(
