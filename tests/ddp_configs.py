@@ -8,12 +8,13 @@ import os
 import sys
 from pathlib import Path
 
-NARROW = 16  # divides the channels of ResNets, and in ddp_parts.py of VGG-16
+NARROW = 16  # divides the channels of ResNets, and in ddp_narrow_vgg.py of VGG-16
 #: What they learn and remember beside the model has to be the same on all ranks, and go on there.
 RESUMED = ("mini_gta2cityscapes_relative_contrast", "mini_gta2cityscapes_relative_whitening")
 
 
 def main(rank, folder, paths):
+    import ddp_narrow_vgg  # noqa: F401
     import ddp_parts  # noqa: F401
     import seg_toy
     import torch
@@ -27,7 +28,7 @@ def main(rank, folder, paths):
     found = {}
     for path in paths:
         name = Path(path).stem
-        cfg = shrink(Config.fromfile(path), f"{folder}/rank{rank}")
+        cfg = shrink(Config.fromfile(path), f"{folder}/rank{rank}", ["ddp_narrow_vgg"])
         cfg.merge_from_dict(
             dict(
                 work_dir=f"{folder}/run_{name}",
@@ -71,14 +72,14 @@ def main(rank, folder, paths):
     torch.distributed.destroy_process_group()
 
 
-def shrink(cfg, folder):
-    """Make a config small; changes and returns it."""
+def shrink(cfg, folder, imports=()):
+    """Make a config small; changes and returns it. Its processes import ``imports``, too."""
     Path(folder).mkdir(exist_ok=True)
     for key in ("val_dataloader", "val_cfg", "val_evaluator", "test_dataloader", "test_cfg",
                 "test_evaluator", "tta_model", "tta_pipeline", "auto_scale_lr"):  # fmt: skip
         cfg.pop(key, None)
     cfg.load_from, cfg.resume = None, False
-    cfg.custom_imports = dict(imports=["mmasg", "ddp_parts"], allow_failed_imports=False)
+    cfg.custom_imports = dict(imports=["mmasg", "ddp_parts", *imports], allow_failed_imports=False)
     cfg.default_hooks.checkpoint = None
     cfg.default_hooks.pop("visualization", None)
     cfg.visualizer = dict(type="Visualizer", vis_backends=None)
@@ -91,7 +92,9 @@ def shrink(cfg, folder):
         for environment in environments if isinstance(environments, list) else [environments]:
             inner = Config.fromfile(environment["config"])
             inner.merge_from_dict(environment.pop("overrides", None) or {})
-            environment.update(config=shrink(inner, folder).to_dict(), window=1, episode_iters=4)
+            environment.update(
+                config=shrink(inner, folder, imports).to_dict(), window=1, episode_iters=4
+            )
         return cfg
     cfg.param_scheduler = []
     if "max_epochs" in cfg.train_cfg:

@@ -1,4 +1,4 @@
-"""What ``ddp_configs.py`` puts in the place of data and of a wide VGG-16, in every process."""
+"""What ``ddp_configs.py`` puts in the place of data, in every process."""
 
 import torch
 from mmengine.dataset import BaseDataset
@@ -7,10 +7,6 @@ from mmengine.structures import PixelData
 from mmseg.structures import SegDataSample
 
 from mmasg.datasets.classification_sample import ClassificationSample
-from mmasg.models import vgg
-
-# Its channels are no argument: VGG-16 is always the published one.
-vgg._STAGES = ((4, 2), (8, 2), (16, 3), (32, 3), (32, 3))
 
 
 @DATASETS.register_module(force=True)

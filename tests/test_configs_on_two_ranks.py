@@ -11,7 +11,7 @@ import torch
 from leaves import LEAVES
 
 _SAME = re.compile(
-    "_b[25]|_r50_|_r101_|mask2former|_ceiling|_adapt_|pasta|photometric"
+    "_b[25]|_r50_|_r101_|_lite2_|mask2former|_ceiling|_adapt_|pasta|photometric"
     "|carla2camvid_relative_(contrast$|augcal|whitening|averaged|dinov2)"
 )
 #: Without those that are another config's, deeper or with fewer hooks (test_mask2former.py has it);
