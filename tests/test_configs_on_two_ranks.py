@@ -11,10 +11,11 @@ import torch
 from leaves import LEAVES
 
 _SAME = re.compile(
-    "_b[25]|_r50_|_r101_|_lite2_|mask2former|_ceiling|_adapt_|pasta|photometric"
+    "_b[25]|_r50_|_r101_|_lite2_|^group_policy|mask2former|_ceiling|_adapt_|pasta|photometric"
     "|carla2camvid_relative_(contrast$|augcal|whitening|averaged|dinov2)"
 )
-#: Without those that are another config's, deeper or with fewer hooks (test_mask2former.py has it);
+#: Without those that are another config's, deeper or with fewer hooks (test_mask2former.py has it),
+#: and the one that draws its trainings (tests/l2o/test_group_policy_loop.py trains such a loop);
 #: of the ways of adaptation one of each hook: rounds and ceilings train as their bases do; of what
 #: stands on both pairs the miniature's, and nothing that differs in the images alone.
 RUN = [
