@@ -121,7 +121,7 @@ objects = dict(
         "train_dataloader.sampler.type": "KeyedInfiniteSampler",
     },
     score=dict(
-        metric="mean",
+        metric="accuracy/mean",
         evaluator=dict(type="PerClassAccuracy"),
         dataloader=dict(
             batch_size=60,
@@ -130,9 +130,11 @@ objects = dict(
             dataset=dict(
                 type="VisDADataset",
                 data_root="data/miniature/visda/holdout",
+                indices=list(range(0, 120, 2)),
                 pipeline=[
                     dict(type="LoadImageFromFile"),
-                    dict(type="PhotometricShift"),
+                    # At 1 the objects are all known after a few windows: nothing to be rewarded.
+                    dict(type="PhotometricShift", strength=2.0),
                     dict(type="PackClassification"),
                 ],
                 test_mode=True,

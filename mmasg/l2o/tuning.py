@@ -17,7 +17,7 @@ from mmasg.optim.named_groups import CONSTRUCTOR_HINT
 #: What a packing step says of the task: the metric's config, and the number that it returns.
 _SCORES: dict[str, tuple[dict[str, Any], str]] = {
     "PackSegInputs": (dict(type="IoUMetric", iou_metrics=["mIoU"]), "mIoU"),
-    "PackClassification": (dict(type="PerClassAccuracy"), "mean"),
+    "PackClassification": (dict(type="PerClassAccuracy"), "accuracy/mean"),
 }
 _WARMUP = 0.125
 

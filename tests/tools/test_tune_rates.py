@@ -1,15 +1,17 @@
 """The policy tuned on a tiny segmentation task, as a user types it."""
 
 import json
+from pathlib import Path
 
 import pytest
 import street_files
 import torch
 from load_tool import load_tool
 from mmengine.config import Config
+from mmengine.registry import METRICS
 
 from mmasg.l2o import load_group_policy
-from mmasg.l2o.tuning import tuning_environment
+from mmasg.l2o.tuning import _SCORES, tuning_environment
 
 CONFIG = """
 custom_imports = dict(imports=['mmasg'], allow_failed_imports=False)
@@ -83,6 +85,17 @@ def test_trains_on_one_part_and_scores_on_the_other(config):
     cfg.train_dataloader.dataset.dataset.pipeline[-1].type = "PackDetInputs"
     with pytest.raises(ValueError, match="pipeline: got .*PackDetInputs.*ends with one of"):
         tuning_environment(cfg)
+
+
+def test_the_classification_metric_returns_what_is_asked_for():
+    evaluator, name = _SCORES["PackClassification"]
+    metric = METRICS.build(evaluator)
+    metric.dataset_meta = dict(classes=("a", "b"))
+    metric.process(None, [dict(gt_label=i, pred_label=0, img_path="x.png") for i in (0, 1)])
+    assert metric.evaluate(2)[name] == 50
+    path = Path(__file__).parents[2] / "configs/asg/group_policy_mini.py"
+    objects = Config.fromfile(path).train_cfg.environments[1]
+    assert (objects.score.evaluator, objects.score.metric) == (evaluator, name)
 
 
 def test_tunes_compares_and_goes_on(config, tmp_path, capsys):
