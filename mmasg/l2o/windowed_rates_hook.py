@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from mmengine.dist import all_reduce
-from mmengine.hooks import Hook, LoggerHook
+from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapper
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
@@ -20,6 +20,7 @@ from torch import Tensor
 from mmasg.consistency import ImageNetConsistencyHook
 from mmasg.errors import wrong
 from mmasg.guard.training_check import TrainingCheckHook
+from mmasg.optim.log_times import logger_writes_now
 from mmasg.wrapped_model import unwrap
 
 from .group_rates import GroupRates
@@ -161,7 +162,7 @@ class WindowedRatesHook(Hook, ABC):
             self.statistics.reset()
             self.window_length = self.window.length(done)
             self.window_done(runner, seen, last)
-        elif _logger_writes_now(runner, batch_idx):
+        elif logger_writes_now(runner, batch_idx):
             self.write_rates(runner, step=runner.iter + 1)
 
     def after_train(self, runner: Runner) -> None:
@@ -220,10 +221,3 @@ def mean_over_processes(row: Tensor) -> None:
     process's checkpoint is exact for all of them.
     """
     all_reduce(row, op="mean")
-
-
-def _logger_writes_now(runner: Runner, batch_idx: int) -> bool:
-    return any(
-        isinstance(hook, LoggerHook) and hook.every_n_inner_iters(batch_idx, hook.interval)
-        for hook in runner.hooks
-    )

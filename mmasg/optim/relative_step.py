@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from mmengine.hooks import Hook, LoggerHook
+from mmengine.hooks import Hook
 from mmengine.optim import OptimWrapperDict
 from mmengine.registry import HOOKS
 from mmengine.runner import Runner
@@ -18,6 +18,7 @@ from mmasg.guard.one_pass import check_one_pass
 from mmasg.guard.own_rates import why_not_rescaled
 
 from .group_norms import by_name, norm, norm_of_changes, norm_of_updates, params_of
+from .log_times import logger_writes_now
 from .named_groups import group_names
 from .step_rates import StepRates
 from .update_direction import has_direction
@@ -169,8 +170,7 @@ class RelativeStepHook(Hook):
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: Any = None
     ) -> None:
         """Write each group's fraction and rate to the log files, not the console."""
-        loggers = (h for h in runner.hooks if isinstance(h, LoggerHook))
-        if any(h.every_n_inner_iters(batch_idx, h.interval) for h in loggers):
+        if logger_writes_now(runner, batch_idx):
             values = {f"relative_step/{name}": value for name, value in self.fractions.items()}
             values.update({f"lr/{name}": value for name, value in self.rates.items()})
             file = f"{runner.timestamp}.json"
