@@ -51,7 +51,7 @@ def run_all(runs: Sequence[Run], workers: int | None = None, threads: int = 1) -
         try:
             while pending:
                 done, pending = wait(pending, _POLL_SECONDS, FIRST_COMPLETED)
-                for future in done:
+                for future in (f for f in running if f in done):  # a start before its followers
                     if error := future.exception():
                         failures.append(_failure(running[future], error))
                         print(f"\n{failures[-1]}\n")
