@@ -15,7 +15,7 @@ from .results import Result, main_metric
 from .spread import Spread, spreads
 from .sweep import RATE, sweep_arms, swept_value
 from .sweep_tables import gain_cell, spread_cell
-from .tables import metric_title, number
+from .tables import markdown_table, metric_title, number
 
 _BODY = "optim_wrapper.paramwise_cfg.lr_mult"
 
@@ -115,7 +115,7 @@ def _grid_table(grid: Mapping[tuple[float, float], Spread], best: tuple[float, f
     }
     rows = [["body x", *(f"{rate:g}" for rate in rates)], ["---:"] * (len(rates) + 1)]
     rows += [[f"{body:g}", *(shown[rate, body] for rate in rates)] for body in reversed(bodies)]
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return markdown_table(rows)
 
 
 def _against_table(
@@ -136,4 +136,4 @@ def _against_table(
         cells = [number(spread.values.get(seed, float("nan"))) for seed in seeds]
         gain = "" if spread is oracle else gain_cell(spread.minus(oracle))
         rows.append([name, *cells, spread_cell(spread), gain])
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return markdown_table(rows)

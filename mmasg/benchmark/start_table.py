@@ -9,7 +9,7 @@ from pathlib import Path
 from .arms import Arm, make_arms
 from .results import Result
 from .spread import Spread, spreads
-from .tables import gain, mean_and_sd
+from .tables import gain, markdown_table, mean_and_sd
 
 
 def adaptation_arms(
@@ -80,4 +80,4 @@ def start_table(results: Sequence[Result], starts: Sequence[str], metric: str, l
         rows.append(row)
     for name in (n for n in values if n not in starts and n not in found):
         rows.append([name, mean_and_sd(values[name]), *[""] * (len(head) - 2)])
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return markdown_table(rows)

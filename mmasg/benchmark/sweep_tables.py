@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from .spread import Spread
 from .sweep import Curve, values_of
-from .tables import number
+from .tables import markdown_table, number
 
 
 def sweep_table(
@@ -37,7 +37,7 @@ def sweep_table(
             cell = "" if best is None else f"{spread_cell(curve.at.get(best))} ({best:g})"
             row.append(cell)
         rows.append(row)
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return markdown_table(rows)
 
 
 def gain_table(found: Mapping[str, Curve], reference: str, label: str) -> str:
@@ -58,7 +58,7 @@ def gain_table(found: Mapping[str, Curve], reference: str, label: str) -> str:
         mean = curve.over_values().minus(found[reference].over_values())
         cells = [gain_cell(gains.at.get(value)) for value in values]
         rows.append([curve.title, *cells, gain_cell(mean)])
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return markdown_table(rows)
 
 
 def spread_cell(spread: Spread | None) -> str:

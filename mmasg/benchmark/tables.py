@@ -53,7 +53,7 @@ def spread_table(
         row += [mean_and_sd(by_arm[arm], len(seeds)) for by_arm in columns.values()]
         row.insert(len(seeds) + 2, "" if arm == reference else gain(values, main[reference]))
         rows.append(row)
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+    return markdown_table(rows)
 
 
 def comparison_table(results: Sequence[Result], tests: Mapping[str, str]) -> str:
@@ -77,6 +77,11 @@ def comparison_table(results: Sequence[Result], tests: Mapping[str, str]) -> str
         table.add_row([f"{metric_title(metric)} {test}", *values])
     table.add_row(["seconds of training", *(f"{result.seconds:.0f}" for result in results)])
     return table.get_string()
+
+
+def markdown_table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells, the second one the alignment, as Markdown."""
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def number(value: float) -> str:
